@@ -1,0 +1,62 @@
+// A READY dataset in memory: every part's rows, dense, in dataset units, and their labels.
+// Immutable; shared by jobs and slices as shared_ptr<const Dataset>; any thread.
+// Not its job: uploads and states (core/store/datasets), batches (core/data/batches).
+#ifndef LATENT_CORE_DATA_DATASET_H_
+#define LATENT_CORE_DATA_DATASET_H_
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/nn/matrix.h"
+#include "latent/v1/spec.pb.h"
+
+namespace latent {
+
+// What is known of a dataset without its rows.
+struct DatasetInfo {
+  std::string name;
+  std::string content_hash;  // SHA-256, hex
+  std::uint32_t columns = 0;
+  std::vector<std::uint32_t> row_shape;      // product is `columns`
+  std::vector<std::string> column_names;     // empty or one a column
+  double value_scale = 1;                    // was applied to the file's values
+  std::array<std::uint64_t, 4> part_rows{};  // by v1::Part
+  bool has_labels = false;
+  std::vector<std::string> label_names;
+  double min = 0, max = 0;              // over all parts
+  double train_min = 0, train_max = 0;  // over TRAIN
+
+  std::uint64_t rows(v1::Part part) const { return part_rows[static_cast<std::size_t>(part)]; }
+};
+
+// What a model keeps of it.
+v1::DatasetSchema SchemaOf(const DatasetInfo& info);
+
+class Dataset {
+ public:
+  virtual ~Dataset() = default;
+  virtual const DatasetInfo& info() const = 0;
+  // rows x columns float32 cells of a part.
+  virtual MatrixView<const float> rows(v1::Part part) const = 0;
+  // One label a row; empty if there are none.
+  virtual std::span<const std::int32_t> labels(v1::Part part) const = 0;
+};
+
+// A dataset whose rows a caller made; for tests and tools.
+struct InMemoryPart {
+  std::vector<float> cells;  // row-major
+  std::vector<std::int32_t> labels;
+};
+std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
+                                           InMemoryPart validation, InMemoryPart test);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_DATA_DATASET_H_

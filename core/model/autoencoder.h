@@ -1,0 +1,76 @@
+// A trained (or fresh) autoencoder as a value: a composition of parts, described by a resolved
+// plan. Const to use from any number of threads, each with its own Workspace; training changes the
+// weights through `parameters()` and is the only writer. Rows are in dataset units, both ways. Not
+// its job: optimising (core/train), versions and files' places (core/store), batching (core/serve).
+#ifndef LATENT_CORE_MODEL_AUTOENCODER_H_
+#define LATENT_CORE_MODEL_AUTOENCODER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/nn/matrix.h"
+#include "latent/v1/spec.pb.h"
+
+LATENT_NUMERICS_BEGIN
+
+// Scratch of one thread: grows to the largest batch it has seen, then allocates no more.
+class Workspace {
+ public:
+  Workspace();
+  ~Workspace();
+  Workspace(Workspace&&) noexcept;
+  Workspace& operator=(Workspace&&) noexcept;
+  struct Buffers;
+  Buffers& buffers() { return *buffers_; }
+
+ private:
+  std::unique_ptr<Buffers> buffers_;
+};
+
+// What one pass over rows shall yield; null or empty views are not computed. All views have as many
+// rows as the input.
+struct ForwardOutputs {
+  Matrix codes;                     // [n x latent_dim] mean code
+  Matrix sigma;                     // [n x latent_dim] standard deviation; Gaussian latents only
+  Matrix reconstruction;            // [n x columns] likelihood's mean, dataset units
+  std::span<double> squared_error;  // [n] sum over cells, dataset units squared
+  std::span<double> score;          // [n] -log p(x|code) (+ KL for Gaussian), nats, scaled units
+  std::span<double> reconstruction_nats;  // [n] the first term of `score` alone
+  std::span<double> kl;                   // [n] the second
+  Matrix feature_nats;                    // [n x columns] each cell's term of reconstruction_nats
+};
+
+class Autoencoder {
+ public:
+  virtual ~Autoencoder() = default;
+
+  virtual std::size_t columns() const = 0;
+  virtual std::size_t latent_dim() const = 0;
+  // Whether codes are draws of a diagonal Gaussian.
+  virtual bool variational() const = 0;
+  virtual const v1::ModelSpec& spec() const = 0;
+  // First 16 hex digits of SHA-256 over latent spec, scaling and encoder weights.
+  virtual std::string LatentSpaceId() const = 0;
+
+  // One pass; codes are the mean. A row's bits do not depend on which rows share the call.
+  virtual void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const = 0;
+  // Codes to the likelihood's mean, dataset units.
+  virtual void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const = 0;
+  // Draws cells from the likelihood around the means in `rows` (dataset units), in place. Element
+  // noise is keyed by (seed, first_row + r, column).
+  virtual void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const = 0;
+  // Adds training-like noise in scaled units and writes the result in dataset units.
+  virtual absl::Status Corrupt(ConstMatrix rows, const v1::Corruption& corruption,
+                               std::uint64_t seed, Matrix noisy) const = 0;
+  // Mean of each column over the training rows, dataset units: stands in for missing cells.
+  virtual std::span<const Real> column_means() const = 0;
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_AUTOENCODER_H_

@@ -1,0 +1,23 @@
+// From a plan (and fitted parts) to a model, and between a model and its tensors.
+#ifndef LATENT_CORE_MODEL_MODEL_IO_H_
+#define LATENT_CORE_MODEL_MODEL_IO_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "core/model/autoencoder.h"
+#include "core/model/model_file.h"
+#include "latent/v1/spec.pb.h"
+
+namespace latent {
+
+// Weights, scaling, column means and extremes, and whatever else the model needs to answer; not the
+// sampler (core/model/sampler.h adds its own tensors under "sampler.").
+TensorFile ToTensors(const Autoencoder& model);
+// FAILED_PRECONDITION if tensors are missing, of another shape, or not finite.
+absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
+                                                         const TensorFile& tensors);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_MODEL_MODEL_IO_H_

@@ -1,0 +1,33 @@
+// Where Sample draws codes from: N(0, I) for Gaussian latents; for deterministic ones a Gaussian
+// with full covariance fitted to the codes of the training rows. Immutable once made; any thread.
+#ifndef LATENT_CORE_MODEL_SAMPLER_H_
+#define LATENT_CORE_MODEL_SAMPLER_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "core/model/model_file.h"
+#include "core/nn/matrix.h"
+
+namespace latent {
+
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  // Fills codes [n x latent_dim]; entry (r, c) depends on (seed, r, c), the fit and temperature
+  // alone.
+  virtual void Draw(std::uint64_t seed, double temperature, MatrixView<float> codes) const = 0;
+  virtual void AddTensors(TensorFile& file) const = 0;
+};
+
+std::unique_ptr<Sampler> StandardNormalSampler(std::size_t latent_dim);
+// Fits mean and covariance (float64) to codes [n x latent_dim]; a singular covariance is fine.
+std::unique_ptr<Sampler> FitGaussianSampler(MatrixView<const float> codes);
+// The sampler that AddTensors stored.
+absl::StatusOr<std::unique_ptr<Sampler>> SamplerFromTensors(const TensorFile& file,
+                                                            std::size_t latent_dim);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_MODEL_SAMPLER_H_

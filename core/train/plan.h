@@ -1,0 +1,29 @@
+// The one place that validates and completes a request for training. Pure functions; any thread.
+#ifndef LATENT_CORE_TRAIN_PLAN_H_
+#define LATENT_CORE_TRAIN_PLAN_H_
+
+#include <cstdint>
+
+#include "absl/status/statusor.h"
+#include "core/data/dataset.h"
+#include "latent/v1/spec.pb.h"
+
+namespace latent {
+
+// What the server brings to a plan.
+struct PlanEnvironment {
+  std::uint32_t default_threads = 1;
+  std::uint64_t training_memory_bytes = 8ull << 30;  // a plan that needs more is refused
+};
+
+// Expands the preset, merges the request over it (a set scalar replaces, a set message merges, a
+// repeated field replaces whole), fills every default and checks everything that can be known
+// before training. INVALID_ARGUMENT with one field violation per bad field, paths as in
+// CreateTrainJobRequest
+// ("spec.architecture.latent.dim").
+absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const DatasetInfo& data,
+                                         const PlanEnvironment& environment);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_TRAIN_PLAN_H_
