@@ -1,7 +1,7 @@
 // A trained (or fresh) autoencoder as a value: a composition of parts, described by a resolved
-// plan. Const to use from any number of threads, each with its own Workspace; training changes the
-// weights through `parameters()` and is the only writer. Rows are in dataset units, both ways. Not
-// its job: optimising (core/train), versions and files' places (core/store), batching (core/serve).
+// plan. Const to use from any number of threads, each with its own Workspace; rows are in dataset
+// units, both ways. What trains is the implementation, ComposedAutoencoder. Not its job: optimising
+// (core/train), versions and files' places (core/store), batching (core/serve).
 #ifndef LATENT_CORE_MODEL_AUTOENCODER_H_
 #define LATENT_CORE_MODEL_AUTOENCODER_H_
 
@@ -61,6 +61,9 @@ class Autoencoder {
   virtual void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const = 0;
   // Codes to the likelihood's mean, dataset units.
   virtual void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const = 0;
+  // -log p(row | code) of each pair, nats, scaled units; codes may be draws.
+  virtual void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
+                                  Workspace& ws) const = 0;
   // Draws cells from the likelihood around the means in `rows` (dataset units), in place. Element
   // noise is keyed by (seed, first_row + r, column).
   virtual void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const = 0;
@@ -69,7 +72,14 @@ class Autoencoder {
                                std::uint64_t seed, Matrix noisy) const = 0;
   // Mean of each column over the training rows, dataset units: stands in for missing cells.
   virtual std::span<const Real> column_means() const = 0;
+  // Rows in the units that the network sees. `scaled` may be `rows`.
+  virtual void ScaleRows(ConstMatrix rows, Matrix scaled) const = 0;
 };
+
+// Draws of the posteriors N(mean, diag(sigma^2)), as Forward gives them for Gaussian latents.
+// Entry (r, c) is keyed by (seed, first_row + r, c). `draws` may be `mean`.
+void DrawCodes(ConstMatrix mean, ConstMatrix sigma, std::uint64_t seed, std::uint64_t first_row,
+               Matrix draws);
 
 LATENT_NUMERICS_END
 

@@ -6,10 +6,18 @@
 
 #include "absl/status/statusor.h"
 #include "core/model/autoencoder.h"
+#include "core/model/column_statistics.h"
+#include "core/model/composed_autoencoder.h"
 #include "core/model/model_file.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
+
+// A fresh model: the plan's parts fitted to the training rows that `statistics` describe, weights
+// drawn by the plan's seed. INVALID_ARGUMENT if the plan's architecture is not resolved or does not
+// fit together.
+absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> CreateModel(
+    const v1::TrainingPlan& plan, const ColumnStatistics& statistics);
 
 // Weights, scaling, column means and extremes, and whatever else the model needs to answer; not the
 // sampler (core/model/sampler.h adds its own tensors under "sampler.").

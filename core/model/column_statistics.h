@@ -1,0 +1,24 @@
+// What a fresh model needs to know of the training rows, column by column, in float64.
+// A value; the function is pure.
+#ifndef LATENT_CORE_MODEL_COLUMN_STATISTICS_H_
+#define LATENT_CORE_MODEL_COLUMN_STATISTICS_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "core/nn/matrix.h"
+
+LATENT_NUMERICS_BEGIN
+
+struct ColumnStatistics {
+  std::size_t rows = 0;
+  // One entry a column, dataset units; variance is divided by the number of rows.
+  std::vector<double> min, max, mean, variance;
+};
+
+// Two passes (mean, then squared deviations), rows in order. `rows` holds at least one row.
+ColumnStatistics ComputeColumnStatistics(ConstMatrix rows);
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_COLUMN_STATISTICS_H_

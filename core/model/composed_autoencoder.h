@@ -1,0 +1,64 @@
+// The autoencoder that a spec describes: scaling -> encoder -> latent -> decoder -> likelihood,
+// each part chosen from the spec's oneofs. Const calls from any number of threads, each with its
+// own Workspace; whoever trains owns it alone and is the only writer. Not its job: gradients
+// (training_pass.h), files (model_io.h).
+#ifndef LATENT_CORE_MODEL_COMPOSED_AUTOENCODER_H_
+#define LATENT_CORE_MODEL_COMPOSED_AUTOENCODER_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "absl/status/status.h"
+#include "core/model/autoencoder.h"
+#include "core/model/column_statistics.h"
+#include "core/model/parameters.h"
+
+LATENT_NUMERICS_BEGIN
+
+class TrainingPass;
+
+class ComposedAutoencoder final : public Autoencoder {
+ public:
+  // Parts by a resolved spec, fitted to the rows that `statistics` describe, weights drawn by
+  // `seed`: Glorot uniform, He before ReLU, biases 0, output biases at the rows' mean.
+  ComposedAutoencoder(const v1::ModelSpec& spec, const ColumnStatistics& statistics,
+                      std::uint64_t seed);
+  ~ComposedAutoencoder() override;
+
+  std::size_t columns() const override;
+  std::size_t latent_dim() const override;
+  bool variational() const override;
+  const v1::ModelSpec& spec() const override;
+  std::string LatentSpaceId() const override;
+  void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const override;
+  void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const override;
+  void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
+                          Workspace& ws) const override;
+  void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const override;
+  absl::Status Corrupt(ConstMatrix rows, const v1::Corruption& corruption, std::uint64_t seed,
+                       Matrix noisy) const override;
+  std::span<const Real> column_means() const override;
+  void ScaleRows(ConstMatrix rows, Matrix scaled) const override;
+
+  ParameterSet& parameters();
+  const ParameterSet& parameters() const;
+  // Call after writing parameters, before the next const call. TrainingPass::RefreshPacked does it
+  // for its model.
+  void RefreshPacked();
+
+  // Closed form: code = components (s - mean), reconstruction = componentsᵀ code + mean, where s is
+  // the row in scaled units, components [latent_dim x columns]. FAILED_PRECONDITION unless the
+  // model is deterministic, identity-activated and without hidden layers.
+  absl::Status SetLinear(MatrixView<const double> components, std::span<const double> mean);
+
+ private:
+  friend class TrainingPass;
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_COMPOSED_AUTOENCODER_H_

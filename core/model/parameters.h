@@ -1,0 +1,53 @@
+// The trainable numbers of a model as one flat array with named segments, so that optimiser,
+// clipping, checkpoints and error messages need not know layers. Owned by the model; one writer,
+// and no reader meanwhile. Not its job: what the numbers mean (network.h).
+#ifndef LATENT_CORE_MODEL_PARAMETERS_H_
+#define LATENT_CORE_MODEL_PARAMETERS_H_
+
+#include <cstddef>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/nn/matrix.h"
+
+LATENT_NUMERICS_BEGIN
+
+// A matrix or vector inside the flat array.
+struct ParameterSegment {
+  std::string name;         // e.g. "encoder.0.weight"; also the tensor's name in a file
+  std::size_t offset = 0;   // first number in the flat array; a multiple of 16
+  std::size_t rows = 0;     // outputs of a weight; entries of a vector
+  std::size_t columns = 0;  // inputs of a weight; 1 for a vector
+  bool matrix = false;      // weight matrices decay, biases and scalars do not
+
+  std::size_t size() const { return rows * columns; }
+};
+
+class ParameterSet {
+ public:
+  // Adds a segment of zeros and returns its index. Call before taking spans.
+  std::size_t Add(std::string name, std::size_t rows, std::size_t columns, bool matrix);
+
+  std::span<const ParameterSegment> segments() const { return segments_; }
+  const ParameterSegment& segment(std::size_t index) const { return segments_[index]; }
+  // All numbers; the few between segments are padding and stay 0.
+  std::span<Real> values() { return values_; }
+  std::span<const Real> values() const { return values_; }
+  // One segment as rows x columns.
+  Matrix matrix(std::size_t index);
+  ConstMatrix matrix(std::size_t index) const;
+  // Trainable numbers, padding not counted.
+  std::size_t count() const;
+  // Index of the segment called `name`, or segments().size().
+  std::size_t Find(std::string_view name) const;
+
+ private:
+  std::vector<ParameterSegment> segments_;
+  std::vector<Real> values_;
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_PARAMETERS_H_

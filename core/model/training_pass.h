@@ -1,0 +1,103 @@
+// Loss and gradient of one batch, in phases that threads share: first every thread takes rows
+// (forward, per-row loss, all deltas), then, after a barrier, parameters (each gradient is one
+// fixed-order sum over the batch's rows). Nothing depends on the number of threads, nothing is
+// allocated after the constructor. Owned by one training run, borrows the model. Not its job:
+// threads, barriers, updates, schedules (core/train).
+#ifndef LATENT_CORE_MODEL_TRAINING_PASS_H_
+#define LATENT_CORE_MODEL_TRAINING_PASS_H_
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/model/composed_autoencoder.h"
+#include "core/nn/matrix.h"
+
+LATENT_NUMERICS_BEGIN
+
+// One step's input.
+struct Batch {
+  ConstMatrix rows;                        // all training rows, dataset units
+  std::span<const std::uint64_t> indices;  // the batch's rows, in order; 1 to max_batch
+  std::uint64_t seed = 0;                  // with epoch and index, the key of a row's noise
+  std::uint64_t epoch = 0;
+  double beta = 1;  // weight of the KL term now; ignored without one
+};
+
+// Means over the batch's rows, nats; sums run in row order, in float64.
+struct BatchLoss {
+  double total = 0;           // reconstruction + beta * charged KL + l1 + l2: what is minimised
+  double reconstruction = 0;  // -log p(x|z), mean over draws
+  double kl = 0;              // KL(q(z|x) || N(0, I)), neither weighted nor floored by free bits
+  double l1 = 0, l2 = 0;      // weighted activity penalties
+};
+
+// A term by the name it has in progress reports and messages.
+struct NamedTerm {
+  std::string_view name;  // "reconstruction", "kl", "l1", "l2"
+  double value = 0;
+};
+
+// Part of one parameter segment.
+struct ParameterRange {
+  std::size_t segment = 0;    // index into model.parameters().segments()
+  std::size_t first_row = 0;  // rows of the segment
+  std::size_t rows = 0;
+  std::size_t offset = 0;  // into the flat arrays
+  std::size_t size = 0;
+};
+
+// A step, for every thread t of `threads`, with `|` for a barrier:
+//   Begin (one thread) | ForwardBackward(its rows) | for r in ranges(t): Gradient(r), and where no
+//   norm is clipped the update of r at once | ApplyConstraints(t) | RefreshPacked(t) |
+class TrainingPass {
+ public:
+  // `model` must outlive this. Batches hold at most `max_batch` rows; `threads` fixes ranges().
+  TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads);
+  ~TrainingPass();
+  TrainingPass(const TrainingPass&) = delete;
+  TrainingPass& operator=(const TrainingPass&) = delete;
+
+  // What has to be held for a batch of `max_batch` rows, bytes (activations, deltas, gradient,
+  // packed weights); the model itself is not counted.
+  static std::uint64_t BytesNeeded(const v1::ModelSpec& spec, std::size_t columns,
+                                   std::size_t max_batch);
+
+  // Names the batch; `batch` and what it views must live until the next Begin.
+  void Begin(const Batch& batch);
+  // Rows [first, first + count) of the batch: noise, forward pass, losses, deltas of every layer.
+  void ForwardBackward(std::size_t first, std::size_t count);
+  // The batch's loss, and its terms that this model has; after the rows' barrier.
+  BatchLoss Loss() const;
+  std::vector<NamedTerm> Terms(const BatchLoss& loss) const;
+
+  // What thread `thread` computes gradients for; disjoint over threads, together everything.
+  std::span<const ParameterRange> ranges(std::size_t thread) const;
+  // Writes that part of gradient().
+  void Gradient(const ParameterRange& range);
+  // As long as model.parameters().values(); padding is 0.
+  std::span<Real> gradient();
+
+  // After all updates: unit-norm decoder columns and the bounds of a learned variance.
+  void ApplyConstraints(std::size_t thread);
+  // False if ApplyConstraints does nothing, so that its barrier can be left out.
+  bool has_constraints() const;
+  // After all parameters are final: this thread's share of the layouts that kernels read.
+  void RefreshPacked(std::size_t thread);
+
+  // Where the first number that is NaN or infinite stands, e.g. "layer encoder.0 (activation)",
+  // "term kl", "gradient of latent.mu.weight", "parameter encoder.0.weight"; empty if all are
+  // finite. Slow; for the message when a step went wrong.
+  std::string FindNotFinite() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_TRAINING_PASS_H_
