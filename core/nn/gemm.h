@@ -1,0 +1,72 @@
+// Matrix products on slices, with the right-hand operand packed once. Every entry of a result is
+// one chain of fused multiply-adds over k = 0 .. K-1 (multiply, then add on the portable level), so
+// its bits depend on its row and column alone: not on the other rows of the call, nor on how
+// callers split rows among threads. Each call runs on its caller's thread and allocates nothing.
+#ifndef LATENT_CORE_NN_GEMM_H_
+#define LATENT_CORE_NN_GEMM_H_
+
+#include <cstddef>
+#include <span>
+
+#include "core/nn/activation.h"
+#include "core/nn/aligned_buffer.h"
+#include "core/nn/matrix.h"
+
+LATENT_NUMERICS_BEGIN
+
+// A K x N right-hand operand in panels of 16 columns, each panel K x 16 in one piece; the last
+// panel is padded with zeros. Threads may pack disjoint rows of it at once, after one Resize.
+class PackedMatrix {
+ public:
+  static constexpr std::size_t kPanelColumns = 16;
+
+  // Rows of the packed operand: the length of the chains.
+  std::size_t k() const { return k_; }
+  // Columns of the packed operand, without padding.
+  std::size_t n() const { return n_; }
+  const Real* data() const { return cells_.data(); }
+
+  // Takes the shape K x N; packed cells are undefined until packed again if the shape changed.
+  // Allocates only when it outgrows every earlier shape.
+  void Resize(std::size_t k, std::size_t n);
+  // Packs all of `b` [K x N].
+  void Pack(ConstMatrix b);
+  // Packs the transpose of all of `b` [N x K].
+  void PackTransposed(ConstMatrix b);
+  // Packs rows first .. first + b.rows - 1 of the operand from `b` [any x N]; Resize came before.
+  void PackRows(ConstMatrix b, std::size_t first);
+  // Packs columns first .. first + b.rows - 1 of the operand from the rows of `b` [any x K]; Resize
+  // came before.
+  void PackTransposedRows(ConstMatrix b, std::size_t first);
+
+ private:
+  AlignedBuffer cells_;
+  std::size_t k_ = 0;
+  std::size_t n_ = 0;
+};
+
+// Y = f(X W + bias). x: [m x k], w: packed [k x n] (Pack of the layer's weights), y: [m x n], bias:
+// n entries or empty. y must not overlap x.
+void GemmNn(ConstMatrix x, const PackedMatrix& w, std::span<const Real> bias, Activation activation,
+            Matrix y);
+
+// How a gradient's slice is finished.
+struct NtOptions {
+  // Start each chain at what dx holds, e.g. a penalty's gradient, in place of 0.
+  bool accumulate = false;
+  // Then multiply by f'(.) computed from `outputs` [m x n], the outputs of the layer below.
+  Activation activation = Activation::kIdentity;
+  ConstMatrix outputs = {};
+};
+// dX = (dX0 + dY W^T) * f'. dy: [m x k], wt: packed [k x n] (PackTransposed of the weights), dx:
+// [m x n].
+void GemmNt(ConstMatrix dy, const PackedMatrix& wt, const NtOptions& options, Matrix dx);
+
+// Rows first .. first + dw.rows - 1 of dW = X^T dY over the whole batch. x: [batch x in], dy:
+// packed [batch x n] (Pack of the layer's output gradients), dw: [count x n], the slice alone. With
+// `accumulate` each chain starts at what dw holds. Fastest for slices of a multiple of 6 rows.
+void GemmTn(ConstMatrix x, const PackedMatrix& dy, std::size_t first, bool accumulate, Matrix dw);
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_NN_GEMM_H_

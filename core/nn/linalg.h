@@ -1,0 +1,55 @@
+// Linear algebra in double, for what is solved rather than trained: PCA, covariance, subspaces.
+// Pure functions; any thread; they allocate. Not for hot paths.
+#ifndef LATENT_CORE_NN_LINALG_H_
+#define LATENT_CORE_NN_LINALG_H_
+
+#include <cstddef>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/thread_pool.h"
+#include "core/nn/matrix.h"
+
+LATENT_NUMERICS_BEGIN
+
+// An n x n matrix or k x n basis of doubles that owns its cells, row-major.
+struct DoubleMatrix {
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+  std::vector<double> cells;
+
+  DoubleMatrix() = default;
+  DoubleMatrix(std::size_t row_count, std::size_t column_count)
+      : rows(row_count), columns(column_count), cells(row_count * column_count) {}
+  double& operator()(std::size_t r, std::size_t c) { return cells[r * columns + c]; }
+  double operator()(std::size_t r, std::size_t c) const { return cells[r * columns + c]; }
+};
+
+struct Moments {
+  std::vector<double> mean;  // [columns]
+  DoubleMatrix covariance;   // [columns x columns], divided by N, symmetric to the bit
+};
+// Mean and covariance of the rows (at least one), accumulated in double about the mean. The same
+// bits with and without a pool, whatever its size.
+Moments MeanAndCovariance(ConstMatrix rows, ThreadPool* pool = nullptr);
+
+struct SymmetricEigen {
+  std::vector<double> values;  // descending
+  DoubleMatrix vectors;  // row i is the unit eigenvector of values[i], largest |entry| positive
+};
+// All eigenpairs of a symmetric matrix, from its lower triangle. INVALID_ARGUMENT if an entry is
+// not finite.
+absl::StatusOr<SymmetricEigen> EigenSymmetric(const DoubleMatrix& matrix);
+
+// Lower triangular L with L L^T = matrix for a symmetric positive semidefinite one: pivots below
+// 1e-12 of the largest diagonal entry count as zero and give a zero column, so a singular
+// covariance is fine. INVALID_ARGUMENT if an entry is not finite.
+absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix);
+
+// Cosines of the principal angles between the row spaces of a [k x n] and b [l x n], descending, as
+// many as the smaller of k and l. Rows need be neither orthogonal nor unit, but independent.
+std::vector<double> PrincipalCosines(const DoubleMatrix& a, const DoubleMatrix& b);
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_NN_LINALG_H_
