@@ -1,11 +1,15 @@
 // The one place that validates and completes a request for training. Pure functions; any thread.
+// Not its job: training (trainer), where plans are stored (core/store).
 #ifndef LATENT_CORE_TRAIN_PLAN_H_
 #define LATENT_CORE_TRAIN_PLAN_H_
 
 #include <cstdint>
+#include <functional>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
+#include "core/model/presets.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
@@ -14,15 +18,19 @@ namespace latent {
 struct PlanEnvironment {
   std::uint32_t default_threads = 1;
   std::uint64_t training_memory_bytes = 8ull << 30;  // a plan that needs more is refused
+  // Whether publish.metric names a figure; null accepts every name.
+  std::function<bool(std::string_view)> is_metric = {};
 };
 
 // Expands the preset, merges the request over it (a set scalar replaces, a set message merges, a
 // repeated field replaces whole), fills every default and checks everything that can be known
 // before training. INVALID_ARGUMENT with one field violation per bad field, paths as in
-// CreateTrainJobRequest
-// ("spec.architecture.latent.dim").
+// CreateTrainJobRequest ("spec.architecture.latent.dim").
 absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const DatasetInfo& data,
                                          const PlanEnvironment& environment);
+
+// What a preset comes to for images of 28 x 28 cells in [0, 1]: what GetServerInfo shows.
+v1::TrainingPlan ResolveForDisplay(const Preset& preset, std::uint32_t default_threads);
 
 }  // namespace latent
 

@@ -1,0 +1,94 @@
+#include "core/model/presets.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cmath>
+#include <vector>
+
+#include "google/protobuf/text_format.h"
+
+namespace latent {
+namespace {
+
+struct Row {
+  const char* name;
+  const char* description;
+  const char* architecture;  // text format
+  const char* training;      // text format
+  double code_per_column;
+  std::uint32_t code_limit;
+};
+
+// To add a preset, add a row here and a golden plan in tests/data/plans.
+constexpr Row kRows[] = {
+    {"pca", "Principal components, in closed form: the best linear autoencoder.",
+     "scaling { none {} } encoder {} tied_weights: true", "solver { pca {} }", 0.5, 32},
+    {"plain", "A deterministic autoencoder: compact codes with the least squared error.", "", "",
+     0.5, 32},
+    {"denoising", "Learns to undo Gaussian noise: codes and reconstructions that ignore it.",
+     "corruption { gaussian { sigma: 0.3 } }", "", 0.5, 32},
+    {"sparse", "A wide ReLU code of which an L1 penalty leaves few entries active in a row.",
+     "latent { deterministic { activation: ACTIVATION_RELU } } "
+     "penalties { l1 { weight: 0.01 } unit_norm_decoder: true }",
+     "", 2, 128},
+    {"vae", "A variational autoencoder: Gaussian codes that can be sampled.",
+     "latent { gaussian {} }", "", 0.5, 32},
+    {"beta-vae", "A variational autoencoder with a heavier KL term: fewer, more separate factors.",
+     "latent { gaussian {} } objective { elbo { beta: 4 } }", "", 0.5, 32},
+};
+
+template <typename Message>
+Message Parse(const char* text) {
+  Message message;
+  const bool parsed = google::protobuf::TextFormat::ParseFromString(text, &message);
+  assert(parsed);
+  static_cast<void>(parsed);
+  return message;
+}
+
+std::vector<Preset> BuildTable() {
+  std::vector<Preset> table;
+  for (const Row& row : kRows) {
+    table.push_back({.name = row.name,
+                     .description = row.description,
+                     .architecture = Parse<v1::ModelSpec>(row.architecture),
+                     .training = Parse<v1::TrainingSpec>(row.training),
+                     .code_per_column = row.code_per_column,
+                     .code_limit = row.code_limit});
+  }
+  return table;
+}
+
+}  // namespace
+
+std::span<const Preset> Presets() {
+  static const std::vector<Preset>& table = *new std::vector<Preset>(BuildTable());
+  return table;
+}
+
+const Preset* FindPreset(std::string_view name) {
+  for (const Preset& preset : Presets()) {
+    if (preset.name == name) return &preset;
+  }
+  return nullptr;
+}
+
+std::uint32_t DefaultLatentDim(const Preset& preset, std::uint32_t columns) {
+  const double wanted = std::floor(preset.code_per_column * columns);
+  return static_cast<std::uint32_t>(std::clamp<double>(wanted, 1, preset.code_limit));
+}
+
+v1::Network DefaultEncoder(std::uint32_t columns) {
+  // Two layers: the least power of two that is twice the row's width, within 32 and 512, and half.
+  std::uint32_t first = 32;
+  while (first < 512 && first < 2 * columns) first *= 2;
+  v1::Network network;
+  for (const std::uint32_t units : {first, first / 2}) {
+    v1::DenseLayer* dense = network.add_layers()->mutable_dense();
+    dense->set_units(units);
+    dense->set_activation(v1::ACTIVATION_RELU);
+  }
+  return network;
+}
+
+}  // namespace latent

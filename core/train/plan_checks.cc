@@ -1,0 +1,161 @@
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "core/train/plan_parts.h"
+#include "core/train/plan_range.h"
+
+namespace latent::internal {
+namespace {
+
+constexpr std::string_view kArchitecture = "spec.architecture.";
+
+std::string Path(std::string_view field) { return std::string(kArchitecture).append(field); }
+
+bool KnownActivation(v1::Activation activation) { return v1::Activation_IsValid(activation); }
+
+void CheckNetwork(std::string_view name, const v1::Network& network, FieldErrors& errors) {
+  const std::string layers = Path(name) + ".layers";
+  if (network.layers_size() > kMaxLayers) {
+    errors.Add(layers, absl::StrCat("expected at most ", kMaxLayers, " layers, got ",
+                                    network.layers_size()));
+  }
+  for (int i = 0; i < network.layers_size(); ++i) {
+    const std::string layer = absl::StrCat(layers, "[", i, "]");
+    if (!network.layers(i).has_dense()) {
+      errors.Add(layer, "expected a layer of a kind that this build knows (dense), got none");
+      continue;
+    }
+    const v1::DenseLayer& dense = network.layers(i).dense();
+    CheckCount(layer + ".dense.units", dense.units(), 1, kMaxUnits, errors);
+    if (!KnownActivation(dense.activation())) {
+      errors.Add(layer + ".dense.activation",
+                 absl::StrCat("expected a known activation, got number ",
+                              static_cast<int>(dense.activation())));
+    }
+  }
+}
+
+void CheckCorruption(const v1::Corruption& corruption, FieldErrors& errors) {
+  switch (corruption.kind_case()) {
+    case v1::Corruption::KIND_NOT_SET:
+    case v1::Corruption::kNone:
+      break;
+    case v1::Corruption::kGaussian:
+      CheckNotNegative(Path("corruption.gaussian.sigma"), corruption.gaussian().sigma(), errors);
+      break;
+    case v1::Corruption::kMasking:
+      CheckInterval(Path("corruption.masking.fraction"), corruption.masking().fraction(), 0, 1,
+                    errors);
+      break;
+    case v1::Corruption::kSaltAndPepper:
+      CheckInterval(Path("corruption.salt_and_pepper.fraction"),
+                    corruption.salt_and_pepper().fraction(), 0, 1, errors);
+      break;
+  }
+}
+
+void CheckLatent(const v1::Latent& latent, FieldErrors& errors) {
+  CheckCount(Path("latent.dim"), latent.dim(), 1, kMaxUnits, errors);
+  if (latent.has_deterministic() && !KnownActivation(latent.deterministic().activation())) {
+    errors.Add(Path("latent.deterministic.activation"),
+               absl::StrCat("expected a known activation, got number ",
+                            static_cast<int>(latent.deterministic().activation())));
+  }
+}
+
+void CheckLikelihood(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  if (model.likelihood().has_gaussian()) {
+    CheckPositive(Path("likelihood.gaussian.variance"), model.likelihood().gaussian().variance(),
+                  errors);
+    return;
+  }
+  if (!model.likelihood().has_bernoulli() || model.scaling().has_min_max()) return;
+  if (model.scaling().has_standardise()) {
+    errors.Add(Path("likelihood.bernoulli"),
+               "expected rows within [0, 1], but standardised rows leave it; use scaling none or "
+               "min_max, or a gaussian likelihood");
+  } else if (data.train_min < 0 || data.train_max > 1) {
+    errors.Add(Path("likelihood.bernoulli"),
+               absl::StrCat("expected training rows within [0, 1], got ", data.train_min, " to ",
+                            data.train_max, "; use scaling min_max or a gaussian likelihood"));
+  }
+}
+
+void CheckObjective(const v1::ModelSpec& model, FieldErrors& errors) {
+  if (model.objective().has_reconstruction()) {
+    if (model.latent().has_gaussian()) {
+      errors.Add(Path("objective.reconstruction"),
+                 "a gaussian latent needs objective elbo (elbo.beta 0 charges no KL)");
+    }
+    return;
+  }
+  const v1::ElboObjective& elbo = model.objective().elbo();
+  if (!model.latent().has_gaussian()) {
+    errors.Add(Path("objective.elbo"),
+               "needs a gaussian latent, got a deterministic one; use objective reconstruction or "
+               "latent gaussian");
+  }
+  CheckCount(Path("objective.elbo.draws"), elbo.draws(), 1, 64, errors);
+  CheckNotNegative(Path("objective.elbo.beta"), elbo.beta(), errors);
+  CheckInterval(Path("objective.elbo.warm_up_fraction"), elbo.warm_up_fraction(), 0, 1, errors);
+  CheckNotNegative(Path("objective.elbo.free_bits"), elbo.free_bits(), errors);
+}
+
+void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int layers,
+                  FieldErrors& errors) {
+  const std::string path = Path("penalties.") + std::string(name);
+  CheckNotNegative(path + ".weight", penalty.weight(), errors);
+  if (penalty.per_layer_size() != layers) {
+    errors.Add(path + ".per_layer", absl::StrCat("expected ", layers,
+                                                 " weights (encoder hidden layers, code, decoder "
+                                                 "hidden layers), got ",
+                                                 penalty.per_layer_size()));
+  }
+  for (int i = 0; i < penalty.per_layer_size(); ++i) {
+    // A weight for all layers has been reported above.
+    if (penalty.per_layer(i) == penalty.weight()) continue;
+    CheckNotNegative(absl::StrCat(path, ".per_layer[", i, "]"), penalty.per_layer(i), errors);
+  }
+}
+
+bool Mirrors(const v1::Network& encoder, const v1::Network& decoder) {
+  if (encoder.layers_size() != decoder.layers_size()) return false;
+  for (int i = 0; i < encoder.layers_size(); ++i) {
+    const v1::DenseLayer& up = decoder.layers(decoder.layers_size() - 1 - i).dense();
+    const v1::DenseLayer& down = encoder.layers(i).dense();
+    if (up.units() != down.units() || up.activation() != down.activation()) return false;
+  }
+  return true;
+}
+
+void CheckTies(const v1::ModelSpec& model, FieldErrors& errors) {
+  if (!model.tied_weights()) return;
+  if (!Mirrors(model.encoder(), model.decoder())) {
+    errors.Add(Path("tied_weights"),
+               "needs a decoder whose layers are the encoder's in reverse, units and activations "
+               "alike; leave the decoder out to get that");
+  }
+  if (model.penalties().unit_norm_decoder()) {
+    errors.Add(Path("penalties.unit_norm_decoder"),
+               "cannot hold with tied_weights, where the encoder sets the norm; set one of the two "
+               "to false");
+  }
+}
+
+}  // namespace
+
+void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  CheckCorruption(model.corruption(), errors);
+  CheckNetwork("encoder", model.encoder(), errors);
+  CheckNetwork("decoder", model.decoder(), errors);
+  CheckTies(model, errors);
+  CheckLatent(model.latent(), errors);
+  CheckLikelihood(model, data, errors);
+  CheckObjective(model, errors);
+  const int layers = model.encoder().layers_size() + 1 + model.decoder().layers_size();
+  CheckPenalty("l1", model.penalties().l1(), layers, errors);
+  CheckPenalty("l2", model.penalties().l2(), layers, errors);
+}
+
+}  // namespace latent::internal

@@ -1,0 +1,61 @@
+#include <algorithm>
+#include <cstdint>
+
+#include "core/train/plan_parts.h"
+
+namespace latent::internal {
+namespace {
+
+// Weights and biases of a chain of dense layers that starts `width` wide; leaves the last width.
+std::uint64_t CountChain(const v1::Network& network, bool weights, std::uint64_t& width) {
+  std::uint64_t count = 0;
+  for (const v1::Layer& layer : network.layers()) {
+    const std::uint64_t units = layer.dense().units();
+    count += (weights ? width * units : 0) + units;
+    width = units;
+  }
+  return count;
+}
+
+// Numbers that one row leaves behind on its way through the network.
+std::uint64_t ActivationsPerRow(const v1::ModelSpec& model, std::uint64_t columns) {
+  std::uint64_t sum = 4 * columns + 6 * model.latent().dim();
+  for (const v1::Network* network : {&model.encoder(), &model.decoder()}) {
+    for (const v1::Layer& layer : network->layers()) sum += 2 * layer.dense().units();
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns) {
+  const std::uint64_t dim = model.latent().dim();
+  const bool own_weights = !model.tied_weights();
+  std::uint64_t width = columns;
+  std::uint64_t count = CountChain(model.encoder(), true, width);
+  const std::uint64_t heads = model.latent().has_gaussian() ? 2 : 1;  // mean, log variance
+  count += heads * (width * dim + dim);
+  width = dim;
+  count += CountChain(model.decoder(), own_weights, width);
+  count += (own_weights ? width * columns : 0) + columns;
+  return count + (model.likelihood().gaussian().learned_variance() ? 1 : 0);
+}
+
+std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {
+  const v1::DatasetSchema& data = plan.data();
+  const std::uint64_t columns = data.columns();
+  const std::uint64_t rows = data.train_rows() + data.validation_rows() + data.test_rows();
+  const std::uint64_t dataset = rows * columns * sizeof(float);
+  if (plan.training().solver().has_pca()) {
+    return dataset + 4 * columns * columns * sizeof(double);
+  }
+  // Weights, packed copies, two moments, gradient, best weights, and a checkpoint being written.
+  const std::uint64_t weights = plan.parameters() * sizeof(float) * 10;
+  const std::uint64_t batch =
+      std::min<std::uint64_t>(plan.training().solver().gradient().batch_size(), data.train_rows());
+  const std::uint64_t draws = std::max(1u, plan.architecture().objective().elbo().draws());
+  return dataset + weights +
+         batch * draws * ActivationsPerRow(plan.architecture(), columns) * sizeof(float);
+}
+
+}  // namespace latent::internal

@@ -1,0 +1,162 @@
+#include <algorithm>
+
+#include "core/train/plan_parts.h"
+
+namespace latent::internal {
+namespace {
+
+// Sets an optional field that is not set.
+#define LATENT_DEFAULT(message, field, value) \
+  if (!(message).has_##field()) (message).set_##field(value)
+
+bool InUnitInterval(const DatasetInfo& data) { return data.train_min >= 0 && data.train_max <= 1; }
+
+void FillLayers(v1::Network& network) {
+  for (v1::Layer& layer : *network.mutable_layers()) {
+    if (layer.kind_case() != v1::Layer::kDense) continue;
+    v1::DenseLayer& dense = *layer.mutable_dense();
+    if (dense.activation() == v1::ACTIVATION_UNSPECIFIED) {
+      dense.set_activation(v1::ACTIVATION_RELU);
+    }
+  }
+}
+
+void FillCorruption(v1::Corruption& corruption) {
+  switch (corruption.kind_case()) {
+    case v1::Corruption::KIND_NOT_SET:
+      corruption.mutable_none();
+      break;
+    case v1::Corruption::kNone:
+      break;
+    case v1::Corruption::kGaussian:
+      LATENT_DEFAULT(*corruption.mutable_gaussian(), sigma, 0.3);
+      break;
+    case v1::Corruption::kMasking:
+      LATENT_DEFAULT(*corruption.mutable_masking(), fraction, 0.25);
+      break;
+    case v1::Corruption::kSaltAndPepper:
+      LATENT_DEFAULT(*corruption.mutable_salt_and_pepper(), fraction, 0.25);
+      break;
+  }
+}
+
+void FillLikelihood(const DatasetInfo& data, const v1::ModelSpec& model, v1::Likelihood& out) {
+  if (out.kind_case() == v1::Likelihood::KIND_NOT_SET || out.has_auto_()) {
+    const bool variational = model.latent().has_gaussian();
+    if (variational && InUnitInterval(data) && !model.scaling().has_standardise()) {
+      out.mutable_bernoulli();
+    } else {
+      out.mutable_gaussian()->set_learned_variance(variational);
+    }
+  }
+  if (out.has_gaussian()) {
+    LATENT_DEFAULT(*out.mutable_gaussian(), learned_variance, false);
+    LATENT_DEFAULT(*out.mutable_gaussian(), variance, 1);
+  }
+}
+
+void FillObjective(bool variational, v1::Objective& objective) {
+  if (objective.kind_case() == v1::Objective::KIND_NOT_SET) {
+    if (variational) {
+      objective.mutable_elbo();
+    } else {
+      objective.mutable_reconstruction();
+    }
+  }
+  if (!objective.has_elbo()) return;
+  v1::ElboObjective& elbo = *objective.mutable_elbo();
+  LATENT_DEFAULT(elbo, draws, 1);
+  LATENT_DEFAULT(elbo, beta, 1);
+  LATENT_DEFAULT(elbo, warm_up_fraction, 1.0 / 3);
+  LATENT_DEFAULT(elbo, free_bits, 0);
+}
+
+// A plan always lists one weight a layer, whichever way the request gave them.
+void FillPenalty(int layers, v1::ActivityPenalty& penalty) {
+  LATENT_DEFAULT(penalty, weight, 0);
+  if (penalty.per_layer_size() > 0) return;
+  for (int i = 0; i < layers; ++i) penalty.add_per_layer(penalty.weight());
+}
+
+void FillGradient(const DatasetInfo& data, bool variational, v1::GradientSolver& solver) {
+  LATENT_DEFAULT(solver, epochs, 20);
+  LATENT_DEFAULT(solver, batch_size, 128);
+  LATENT_DEFAULT(solver, clip_norm, variational ? 5 : 0);
+  LATENT_DEFAULT(solver, shuffle, true);
+  v1::AdamOptimizer& adam = *solver.mutable_optimizer()->mutable_adam();
+  LATENT_DEFAULT(adam, beta1, 0.9);
+  LATENT_DEFAULT(adam, beta2, 0.999);
+  LATENT_DEFAULT(adam, epsilon, 1e-8);
+  LATENT_DEFAULT(adam, weight_decay, 1e-5);
+  v1::Schedule& schedule = *solver.mutable_schedule();
+  LATENT_DEFAULT(schedule, learning_rate, 1e-3);
+  LATENT_DEFAULT(schedule, warm_up_fraction, 0.05);
+  if (schedule.kind_case() == v1::Schedule::KIND_NOT_SET) schedule.mutable_cosine();
+  if (schedule.has_cosine()) LATENT_DEFAULT(*schedule.mutable_cosine(), final_fraction, 0.01);
+  v1::EarlyStopping& stopping = *solver.mutable_early_stopping();
+  LATENT_DEFAULT(stopping, enabled, data.rows(v1::PART_VALIDATION) > 0);
+  LATENT_DEFAULT(stopping, patience, 20);
+}
+
+}  // namespace
+
+void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model) {
+  v1::Scaling& scaling = *model.mutable_scaling();
+  if (scaling.kind_case() == v1::Scaling::KIND_NOT_SET) {
+    // Gradient descent wants columns of like size; rows in [0, 1] already have it.
+    if (InUnitInterval(data)) {
+      scaling.mutable_none();
+    } else {
+      scaling.mutable_standardise();
+    }
+  }
+  FillCorruption(*model.mutable_corruption());
+  if (!model.has_encoder()) *model.mutable_encoder() = DefaultEncoder(data.columns);
+  FillLayers(*model.mutable_encoder());
+  if (!model.has_decoder()) {
+    auto& layers = *model.mutable_decoder()->mutable_layers();
+    layers = model.encoder().layers();
+    std::reverse(layers.pointer_begin(), layers.pointer_end());
+  }
+  FillLayers(*model.mutable_decoder());
+  LATENT_DEFAULT(model, tied_weights, false);
+  v1::Latent& latent = *model.mutable_latent();
+  LATENT_DEFAULT(latent, dim, DefaultLatentDim(preset, data.columns));
+  if (latent.kind_case() == v1::Latent::KIND_NOT_SET) latent.mutable_deterministic();
+  if (latent.has_deterministic() &&
+      latent.deterministic().activation() == v1::ACTIVATION_UNSPECIFIED) {
+    latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
+  }
+  FillLikelihood(data, model, *model.mutable_likelihood());
+  FillObjective(latent.has_gaussian(), *model.mutable_objective());
+  v1::Penalties& penalties = *model.mutable_penalties();
+  const int penalised = model.encoder().layers_size() + 1 + model.decoder().layers_size();
+  FillPenalty(penalised, *penalties.mutable_l1());
+  FillPenalty(penalised, *penalties.mutable_l2());
+  LATENT_DEFAULT(penalties, unit_norm_decoder, false);
+}
+
+void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
+                  const PlanEnvironment& environment, v1::TrainingSpec& training) {
+  v1::Solver& solver = *training.mutable_solver();
+  if (!solver.has_pca()) {
+    FillGradient(data, model.latent().has_gaussian(), *solver.mutable_gradient());
+  }
+  LATENT_DEFAULT(training, seed, 0);
+  LATENT_DEFAULT(training, threads, environment.default_threads);
+  LATENT_DEFAULT(training, max_duration_seconds, 86400);
+  LATENT_DEFAULT(training, checkpoint_interval_seconds, 30);
+  LATENT_DEFAULT(training, anomaly_quantile, 0.99);
+}
+
+void FillPublish(v1::PublishSpec& publish) {
+  // An unspecified policy is a choice that only the registry can make: first version or not.
+  LATENT_DEFAULT(publish, policy, v1::PUBLISH_POLICY_UNSPECIFIED);
+  LATENT_DEFAULT(publish, metric, "validation_objective");
+  if (publish.aliases_size() == 0) publish.add_aliases("production");
+  LATENT_DEFAULT(publish, allow_schema_change, false);
+}
+
+#undef LATENT_DEFAULT
+
+}  // namespace latent::internal

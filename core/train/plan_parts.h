@@ -1,0 +1,35 @@
+// The steps of Resolve, apart so that each stays readable. Internal to core/train.
+#ifndef LATENT_CORE_TRAIN_PLAN_PARTS_H_
+#define LATENT_CORE_TRAIN_PLAN_PARTS_H_
+
+#include "core/base/status.h"
+#include "core/data/dataset.h"
+#include "core/model/presets.h"
+#include "core/train/plan.h"
+#include "latent/v1/spec.pb.h"
+
+namespace latent::internal {
+
+// Sets every field that is not set. Never fails; nonsense stays for the checks to find.
+void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
+void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
+                  const PlanEnvironment& environment, v1::TrainingSpec& training);
+void FillPublish(v1::PublishSpec& publish);
+
+// One error for each bad field of the filled plan.
+void CheckRequest(const v1::TrainJobSpec& request, const DatasetInfo& data, FieldErrors& errors);
+void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
+void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors);
+void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,
+                  FieldErrors& errors);
+// What closed form asks of the rest.
+void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
+
+// Trainable numbers of the model.
+std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns);
+// Bytes that training holds at once: dataset, weights and their companions, activations.
+std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan);
+
+}  // namespace latent::internal
+
+#endif  // LATENT_CORE_TRAIN_PLAN_PARTS_H_

@@ -1,0 +1,49 @@
+#include <algorithm>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "core/train/plan_parts.h"
+
+namespace latent::internal {
+namespace {
+
+bool AnyWeight(const v1::ActivityPenalty& penalty) {
+  return std::any_of(penalty.per_layer().begin(), penalty.per_layer().end(),
+                     [](double weight) { return weight != 0; });
+}
+
+}  // namespace
+
+void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  const auto refuse = [&](const char* field, std::string expected) {
+    errors.Add(std::string("spec.architecture.") + field,
+               "the closed form pca " + expected + ", or choose training.solver.gradient");
+  };
+  if (model.encoder().layers_size() > 0) {
+    refuse("encoder.layers", absl::StrCat("has no hidden layers, got ",
+                                          model.encoder().layers_size(), "; leave them out"));
+  }
+  if (model.decoder().layers_size() > 0) {
+    refuse("decoder.layers", absl::StrCat("has no hidden layers, got ",
+                                          model.decoder().layers_size(), "; leave them out"));
+  }
+  if (!model.corruption().has_none()) refuse("corruption", "knows no corruption; use none");
+  if (!model.latent().has_deterministic()) {
+    refuse("latent", "has a deterministic code; use latent deterministic");
+  } else if (model.latent().deterministic().activation() != v1::ACTIVATION_IDENTITY) {
+    refuse("latent.deterministic.activation", "has an identity code; use ACTIVATION_IDENTITY");
+  }
+  if (model.latent().dim() > data.columns) {
+    refuse("latent.dim", absl::StrCat("has at most one component a column, ", data.columns,
+                                      ", got ", model.latent().dim()));
+  }
+  if (!model.likelihood().has_gaussian()) {
+    refuse("likelihood", "has a gaussian likelihood; use gaussian or auto");
+  } else if (model.likelihood().gaussian().learned_variance()) {
+    refuse("likelihood.gaussian.learned_variance", "has a fixed variance; use false");
+  }
+  if (AnyWeight(model.penalties().l1())) refuse("penalties.l1", "knows no penalties; leave it out");
+  if (AnyWeight(model.penalties().l2())) refuse("penalties.l2", "knows no penalties; leave it out");
+}
+
+}  // namespace latent::internal
