@@ -1,0 +1,74 @@
+// Joins the passes of several calls on one version into one pass over the model. One runner per
+// thread (event loop or executor thread), reused, so that buffers grow once; Run() on that thread
+// alone, stats() from any. A row's answer does not depend on who shares its batch.
+#ifndef LATENT_CORE_SERVE_BATCH_H_
+#define LATENT_CORE_SERVE_BATCH_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/model/autoencoder.h"
+#include "core/serve/operations.h"
+
+namespace latent {
+
+// Counts since the start, in the form of cumulative-free histogram buckets.
+struct BatchStats {
+  // A batch of r rows falls in the first bucket whose bound is >= r; the last has no bound.
+  static constexpr std::array<double, 13> kRowBounds = {1,   2,   4,   8,    16,   32,  64,
+                                                        128, 256, 512, 1024, 2048, 4096};
+  // Bounds in seconds of a batch's compute time.
+  static constexpr std::array<double, 12> kSecondBounds = {
+      20e-6, 50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3, 5e-3, 10e-3, 50e-3, 200e-3, 1};
+  std::array<std::uint64_t, kRowBounds.size() + 1> batches_by_rows{};
+  std::array<std::uint64_t, kSecondBounds.size() + 1> batches_by_seconds{};
+  std::uint64_t batches = 0;
+  std::uint64_t rows = 0;
+  double compute_seconds = 0;
+
+  BatchStats& operator+=(const BatchStats& other);
+};
+
+class BatchRunner {
+ public:
+  // Rows that go through the model at once.
+  static constexpr std::size_t kPieceRows = 256;
+
+  BatchRunner() = default;
+  BatchRunner(const BatchRunner&) = delete;
+  BatchRunner& operator=(const BatchRunner&) = delete;
+
+  // Runs every pass of `operations`, all of which are on the same version, and leaves their results
+  // in them. Takes as long as the rows need.
+  void Run(std::span<Operation* const> operations);
+  void Run(Operation& operation);
+
+  BatchStats stats() const;
+
+ private:
+  struct Joined;
+  void RunPasses(const Autoencoder& model, std::span<const Pass> passes);
+  void RunPiecewise(const Autoencoder& model, const Pass& pass);
+  void RunJoined(const Autoencoder& model, std::span<const Pass> passes);
+  void Count(std::size_t rows, double seconds);
+  Matrix Scratch(std::vector<float>& buffer, bool wanted, std::size_t columns);
+
+  Workspace workspace_;
+  std::vector<Pass> passes_;
+  // Of the joined batch; a piece's rows each.
+  std::vector<float> input_, codes_, sigma_, reconstruction_, feature_nats_;
+  std::vector<double> squared_error_, score_, reconstruction_nats_, kl_;
+
+  // Written by the running thread alone, read by whoever scrapes.
+  std::array<std::atomic<std::uint64_t>, BatchStats::kRowBounds.size() + 1> by_rows_{};
+  std::array<std::atomic<std::uint64_t>, BatchStats::kSecondBounds.size() + 1> by_seconds_{};
+  std::atomic<std::uint64_t> rows_{0};
+  std::atomic<double> compute_seconds_{0};
+};
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_SERVE_BATCH_H_

@@ -1,0 +1,39 @@
+// Row-major float32 cells that an operation owns: a request's rows or codes, or a reply's.
+// A movable value; one thread at a time.
+#ifndef LATENT_CORE_SERVE_CELLS_H_
+#define LATENT_CORE_SERVE_CELLS_H_
+
+#include <cstddef>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/nn/matrix.h"
+
+namespace latent {
+
+struct Cells {
+  std::vector<float> values;  // rows x columns
+  std::size_t rows = 0;
+  std::size_t columns = 0;
+
+  Cells() = default;
+  Cells(std::size_t row_count, std::size_t column_count)
+      : values(row_count * column_count), rows(row_count), columns(column_count) {}
+  Cells(std::size_t row_count, std::size_t column_count, std::vector<float> cells)
+      : values(std::move(cells)), rows(row_count), columns(column_count) {}
+
+  bool empty() const { return values.empty(); }
+  MatrixView<float> view() { return {values.data(), rows, columns}; }
+  MatrixView<const float> view() const { return {values.data(), rows, columns}; }
+};
+
+// INVALID_ARGUMENT for the field `path` unless there is at least one row, every row has `columns`
+// cells ("what the model takes" is `width_of`, e.g. "digits version 3") and every cell is finite.
+absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
+                        std::string_view width_of);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_SERVE_CELLS_H_

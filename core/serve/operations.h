@@ -1,0 +1,270 @@
+// What each inference call means on a served version, without wire types: one object per call that
+// is checked when made, yields the passes it needs over the model (batch.h runs them, joined with
+// those of other calls), and then holds the results. Each owns its cells and pins its version.
+// One thread at a time. Not its job: choosing a version, converting rows (server/rows_codec).
+#ifndef LATENT_CORE_SERVE_OPERATIONS_H_
+#define LATENT_CORE_SERVE_OPERATIONS_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/model/autoencoder.h"
+#include "core/serve/cells.h"
+#include "core/serve/served_model.h"
+#include "latent/v1/spec.pb.h"
+
+namespace latent {
+
+using ModelPtr = std::shared_ptr<const ServedModel>;
+
+// One trip of some rows through a model, whose outputs go where they point.
+struct Pass {
+  enum class Kind { kForward, kDecode };
+  Kind kind = Kind::kForward;
+  ConstMatrix input;       // rows, or codes for kDecode
+  ForwardOutputs outputs;  // kDecode fills `reconstruction` alone
+};
+
+class Operation {
+ public:
+  virtual ~Operation() = default;
+  const ServedModel& model() const { return *model_; }
+  const ModelPtr& model_ptr() const { return model_; }
+  // Rows that its largest pass has: the measure of its cost.
+  virtual std::size_t cost_rows() const = 0;
+  // The next pass; nullopt once there is none and the results stand. Called after the previous
+  // pass has been run.
+  virtual std::optional<Pass> Next() = 0;
+
+ protected:
+  explicit Operation(ModelPtr model) : model_(std::move(model)) {}
+
+ private:
+  ModelPtr model_;
+};
+
+// What replies may grow to.
+struct OperationLimits {
+  std::size_t rows = 4096;
+  std::size_t cells = std::size_t{1} << 22;
+};
+
+// Rows in which only some columns stand (CSR).
+struct SparseCells {
+  std::size_t columns = 0;
+  std::vector<std::uint32_t> row_offsets;  // rows + 1
+  std::vector<std::uint32_t> indices;      // rising within a row
+  std::vector<float> values;
+};
+
+// Which entries of a code are kept: the top_k of greatest absolute value (ties: the lower index),
+// or those of absolute value > threshold. Exactly one is set. Exact zeros are never kept.
+struct SparsifyRule {
+  std::optional<std::uint32_t> top_k;  // >= 1
+  std::optional<float> threshold;      // >= 0, finite
+};
+// INVALID_ARGUMENT naming "sparsify".
+absl::Status CheckSparsify(const SparsifyRule& rule);
+SparseCells Sparsify(MatrixView<const float> codes, const SparsifyRule& rule);
+
+// Rows to codes: the activation, or the mean of a Gaussian code, or a draw of it where `seed` is
+// set. `include_sigma` and `seed` need a Gaussian code: FAILED_PRECONDITION, reason NOT_GAUSSIAN.
+class EncodeOperation : public Operation {
+ public:
+  struct Options {
+    bool include_sigma = false;
+    std::optional<std::uint64_t> seed;
+    std::optional<SparsifyRule> sparsify;
+  };
+  static absl::StatusOr<std::unique_ptr<EncodeOperation>> Make(ModelPtr model, Cells rows,
+                                                               Options options);
+  std::size_t cost_rows() const override { return rows_.rows; }
+  std::optional<Pass> Next() override;
+
+  const Cells& codes() const { return codes_; }          // [n x latent_dim]
+  const Cells& sigma() const { return sigma_; }          // the same, if asked for
+  const SparseCells& sparse() const { return sparse_; }  // if sparsify was given
+
+ private:
+  EncodeOperation(ModelPtr model, Cells rows, Options options);
+  Options options_;
+  Cells rows_, codes_, sigma_;
+  SparseCells sparse_;
+  bool ran_ = false;
+};
+
+// Codes to rows (the likelihood's mean).
+class DecodeOperation : public Operation {
+ public:
+  static absl::StatusOr<std::unique_ptr<DecodeOperation>> Make(ModelPtr model, Cells codes);
+  std::size_t cost_rows() const override { return codes_.rows; }
+  std::optional<Pass> Next() override;
+
+  const Cells& rows() const { return rows_; }  // [n x columns]
+
+ private:
+  DecodeOperation(ModelPtr model, Cells codes);
+  Cells codes_, rows_;
+  bool ran_ = false;
+};
+
+// Rows to codes and back, in one pass.
+class ReconstructOperation : public Operation {
+ public:
+  struct Options {
+    bool include_codes = false;
+    bool include_error = false;
+    bool omit_reconstruction = false;
+  };
+  static absl::StatusOr<std::unique_ptr<ReconstructOperation>> Make(ModelPtr model, Cells rows,
+                                                                    Options options);
+  std::size_t cost_rows() const override { return rows_.rows; }
+  std::optional<Pass> Next() override;
+
+  const Cells& reconstruction() const { return reconstruction_; }  // [n x columns]
+  const Cells& codes() const { return codes_; }                    // [n x latent_dim]
+  // [n], summed over cells, dataset units squared
+  const std::vector<double>& squared_error() const { return squared_error_; }
+
+ private:
+  ReconstructOperation(ModelPtr model, Cells rows, Options options);
+  Cells rows_, reconstruction_, codes_;
+  std::vector<double> squared_error_;
+  bool ran_ = false;
+};
+
+// Noisy rows to their clean estimate: equal to Reconstruct on every model.
+class DenoiseOperation : public Operation {
+ public:
+  struct Noise {
+    v1::Corruption corruption;  // one kind with its level set
+    std::uint64_t seed = 0;
+  };
+  struct Options {
+    std::optional<Noise> add_noise;
+    // Empty, or one entry a cell, row-major: non-zero cells are missing. They are set to the
+    // column's training mean before encoding (what stood there may be anything), and only they are
+    // replaced in the result.
+    std::vector<std::uint8_t> missing;
+  };
+  static absl::StatusOr<std::unique_ptr<DenoiseOperation>> Make(ModelPtr model, Cells rows,
+                                                                Options options);
+  std::size_t cost_rows() const override { return input_.rows; }
+  std::optional<Pass> Next() override;
+
+  const Cells& rows() const { return result_; }       // [n x columns]
+  const Cells& noisy_rows() const { return input_; }  // what was encoded
+  bool trained_with_corruption() const { return model().trained_with_corruption(); }
+
+ private:
+  DenoiseOperation(ModelPtr model, Cells input, std::vector<std::uint8_t> missing);
+  Cells input_, result_;
+  std::vector<std::uint8_t> missing_;
+  bool ran_ = false;
+};
+
+// New rows: codes from the version's sampler, decoded. The same seed gives the same bytes.
+class SampleOperation : public Operation {
+ public:
+  struct Options {
+    std::uint32_t count = 0;  // 1 to the row limit
+    std::uint64_t seed = 0;
+    double temperature = 1;  // 0 to 10
+    bool draw = false;       // cells are drawn from the likelihood
+  };
+  static absl::StatusOr<std::unique_ptr<SampleOperation>> Make(ModelPtr model, Options options,
+                                                               const OperationLimits& limits);
+  std::size_t cost_rows() const override { return codes_.rows; }
+  std::optional<Pass> Next() override;
+
+  const Cells& rows() const { return rows_; }    // [count x columns]
+  const Cells& codes() const { return codes_; }  // [count x latent_dim]
+
+ private:
+  SampleOperation(ModelPtr model, Options options);
+  Options options_;
+  Cells codes_, rows_;
+  bool ran_ = false;
+};
+
+// Points on the way from code to code, ends included; the ends' rows equal their reconstructions
+// bit for bit.
+class InterpolateOperation : public Operation {
+ public:
+  enum class Path {
+    kLerp,   // a straight line
+    kSlerp,  // a great circle, length changing linearly; a line where directions (anti)coincide
+  };
+  struct Options {
+    std::uint32_t steps = 8;  // 2 to 1024
+    Path path = Path::kLerp;
+    bool ends_are_codes = false;
+  };
+  // `ends`: 2 n rows or codes, n pairs of start and end.
+  static absl::StatusOr<std::unique_ptr<InterpolateOperation>> Make(ModelPtr model, Cells ends,
+                                                                    Options options,
+                                                                    const OperationLimits& limits);
+  std::size_t cost_rows() const override { return rows_.rows; }
+  std::optional<Pass> Next() override;
+
+  const Cells& rows() const { return rows_; }    // [n steps x columns], pair by pair
+  const Cells& codes() const { return codes_; }  // [n steps x latent_dim]
+
+ private:
+  InterpolateOperation(ModelPtr model, Cells ends, Options options);
+  Options options_;
+  Cells ends_;
+  Cells end_codes_;  // [2 n x latent_dim]
+  Cells codes_, rows_;
+  enum class Stage { kEncode, kDecode, kDone } stage_;
+};
+
+// The codes on the way; exposed for tests. `codes` is [n steps x dim], `ends` [2 n x dim].
+void InterpolateCodes(MatrixView<const float> ends, std::uint32_t steps,
+                      InterpolateOperation::Path path, MatrixView<float> codes);
+
+// How unlikely rows are.
+class ScoreOperation : public Operation {
+ public:
+  struct Options {
+    std::optional<double> threshold;  // default: the version's
+    std::uint32_t top_features = 0;   // 0 to 64
+  };
+  struct Feature {
+    std::uint32_t column = 0;
+    double nats = 0;
+  };
+  struct RowScore {
+    double score = 0;       // nats
+    double percentile = 0;  // 0 to 100
+    bool is_anomaly = false;
+    std::vector<Feature> top_features;  // greatest first, ties: the lower column
+  };
+  static absl::StatusOr<std::unique_ptr<ScoreOperation>> Make(ModelPtr model, Cells rows,
+                                                              Options options);
+  std::size_t cost_rows() const override { return rows_.rows; }
+  std::optional<Pass> Next() override;
+
+  const std::vector<RowScore>& scores() const { return scores_; }
+  double threshold() const { return threshold_; }
+
+ private:
+  ScoreOperation(ModelPtr model, Cells rows, Options options);
+  void Rank();
+  Options options_;
+  double threshold_;
+  Cells rows_, feature_nats_;
+  std::vector<double> nats_;
+  std::vector<RowScore> scores_;
+  bool ran_ = false;
+};
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_SERVE_OPERATIONS_H_

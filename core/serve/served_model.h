@@ -1,0 +1,75 @@
+// A published version in memory, ready to answer: weights, sampler, score quantiles and plan.
+// Immutable; held and pinned as shared_ptr<const ServedModel> by the cache and by every call in
+// flight, from any thread. Not its job: which version a name means (core/store/registry), when to
+// load it (model_cache.h), batching (batch.h).
+#ifndef LATENT_CORE_SERVE_SERVED_MODEL_H_
+#define LATENT_CORE_SERVE_SERVED_MODEL_H_
+
+#include <compare>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/model/autoencoder.h"
+#include "core/model/sampler.h"
+#include "core/train/version_files.h"
+#include "latent/v1/spec.pb.h"
+
+namespace latent {
+
+// Names one version of one model.
+struct VersionKey {
+  std::string model;
+  std::uint64_t version = 0;
+  auto operator<=>(const VersionKey&) const = default;
+};
+
+class ServedModel {
+ public:
+  // Reads a version's directory (whose hashes the caller has verified) and runs one row through the
+  // model, so that the first call finds it warm. Blocks on files. Errors name the file at fault.
+  static absl::StatusOr<std::shared_ptr<const ServedModel>> Load(VersionKey key,
+                                                                 const std::string& directory);
+  // From parts; the same warm-up. FAILED_PRECONDITION if the warm-up row yields a number that is
+  // not finite.
+  static absl::StatusOr<std::shared_ptr<const ServedModel>> Make(VersionKey key,
+                                                                 VersionContent content);
+  // The same model under another number; shares the weights.
+  std::shared_ptr<const ServedModel> WithVersion(std::uint64_t version) const;
+
+  const VersionKey& key() const { return key_; }
+  // "digits version 3", for messages.
+  std::string DebugName() const;
+  const std::string& latent_space_id() const { return shared_->latent_space_id; }
+  const v1::TrainingPlan& plan() const { return shared_->content.plan; }
+  const Autoencoder& model() const { return *shared_->content.model; }
+  const Sampler& sampler() const { return *shared_->content.sampler; }
+  const std::vector<v1::Metric>& metrics() const { return shared_->content.evaluation.metrics; }
+  // Score, in nats, above which a row is an anomaly unless the call says otherwise.
+  double anomaly_threshold() const { return shared_->content.evaluation.anomaly_threshold; }
+  // Share of VALIDATION rows that score less than `score`, 0 to 100.
+  double Percentile(double score) const;
+  bool trained_with_corruption() const { return shared_->trained_with_corruption; }
+  // Bytes it is expected to hold.
+  std::uint64_t bytes() const { return shared_->bytes; }
+
+ private:
+  struct Shared {
+    VersionContent content;
+    std::string latent_space_id;
+    bool trained_with_corruption = false;
+    std::uint64_t bytes = 0;
+  };
+  ServedModel(VersionKey key, std::shared_ptr<const Shared> shared)
+      : key_(std::move(key)), shared_(std::move(shared)) {}
+
+  const VersionKey key_;
+  const std::shared_ptr<const Shared> shared_;
+};
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_SERVE_SERVED_MODEL_H_
