@@ -15,7 +15,7 @@
 
 namespace latent {
 
-// Counts since the start, in the form of cumulative-free histogram buckets.
+// Counts since the start, per bucket, not cumulative.
 struct BatchStats {
   // A batch of r rows falls in the first bucket whose bound is >= r; the last has no bound.
   static constexpr std::array<double, 13> kRowBounds = {1,   2,   4,   8,    16,   32,  64,
@@ -49,22 +49,22 @@ class BatchRunner {
   BatchStats stats() const;
 
  private:
-  struct Joined;
   void RunPasses(const Autoencoder& model, std::span<const Pass> passes);
   void RunPiecewise(const Autoencoder& model, const Pass& pass);
-  void RunJoined(const Autoencoder& model, std::span<const Pass> passes);
+  void RunJoined(const Autoencoder& model, std::span<const Pass> passes, std::size_t rows);
   void Count(std::size_t rows, double seconds);
-  Matrix Scratch(std::vector<float>& buffer, bool wanted, std::size_t columns);
 
   Workspace workspace_;
-  std::vector<Pass> passes_;
-  // Of the joined batch; a piece's rows each.
+  std::vector<Operation*> active_;
+  std::vector<Pass> forward_, decode_;
+  // Of the joined batch.
   std::vector<float> input_, codes_, sigma_, reconstruction_, feature_nats_;
   std::vector<double> squared_error_, score_, reconstruction_nats_, kl_;
 
   // Written by the running thread alone, read by whoever scrapes.
   std::array<std::atomic<std::uint64_t>, BatchStats::kRowBounds.size() + 1> by_rows_{};
   std::array<std::atomic<std::uint64_t>, BatchStats::kSecondBounds.size() + 1> by_seconds_{};
+  std::atomic<std::uint64_t> batches_{0};
   std::atomic<std::uint64_t> rows_{0};
   std::atomic<double> compute_seconds_{0};
 };

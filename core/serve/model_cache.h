@@ -83,7 +83,14 @@ class ModelCache {
                   const absl::StatusOr<std::shared_ptr<const ServedModel>>& result);
   void Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void EvictIdle(std::vector<std::shared_ptr<const ServedModel>>* dropped)
+  // Lets go of the least recently used versions over the bounds, never of `keep`.
+  void EvictIdle(const VersionKey& keep, std::vector<std::shared_ptr<const ServedModel>>* dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Notes what aliases name; returns what of it is not loaded.
+  std::vector<std::shared_ptr<const VersionInfo>> TakeTargets(const RegistrySnapshot& snapshot)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropDeleted(const RegistrySnapshot& snapshot,
+                   std::vector<std::shared_ptr<const ServedModel>>* dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;

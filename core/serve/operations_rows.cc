@@ -1,0 +1,185 @@
+// Encode, Decode, Reconstruct and Denoise.
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "core/serve/operations.h"
+
+namespace latent {
+namespace {
+
+absl::Status NotGaussian(const ServedModel& model, const char* field, const char* what) {
+  ErrorDetails details;
+  details.reason = "NOT_GAUSSIAN";
+  const std::string why =
+      absl::StrCat(what, " needs a Gaussian code, and the codes of ", model.DebugName(),
+                   " (preset ", model.plan().preset(), ") are deterministic: leave it out");
+  details.fields.push_back({field, why});
+  return MakeError(absl::StatusCode::kFailedPrecondition, absl::StrCat(field, ": ", why),
+                   std::move(details));
+}
+
+void FillMissing(const Autoencoder& model, const std::vector<std::uint8_t>& missing, Cells& rows) {
+  const auto means = model.column_means();
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    if (missing[i] != 0) rows.values[i] = means[i % rows.columns];
+  }
+}
+
+absl::Status CheckNoise(const v1::Corruption& corruption) {
+  const auto fraction = [](double level) {
+    if (level >= 0 && level <= 1) return absl::OkStatus();
+    return InvalidField("add_noise.level",
+                        absl::StrCat("expected a probability from 0 to 1, got ", level));
+  };
+  switch (corruption.kind_case()) {
+    case v1::Corruption::kGaussian: {
+      const double sigma = corruption.gaussian().sigma();
+      // Above this, float32 cells lose what was in them.
+      if (sigma >= 0 && sigma <= 1e6) return absl::OkStatus();
+      return InvalidField("add_noise.level",
+                          absl::StrCat("expected a standard deviation from 0 to 1e6, got ", sigma));
+    }
+    case v1::Corruption::kMasking:
+      return fraction(corruption.masking().fraction());
+    case v1::Corruption::kSaltAndPepper:
+      return fraction(corruption.salt_and_pepper().fraction());
+    case v1::Corruption::kNone:
+    case v1::Corruption::KIND_NOT_SET:
+      break;
+  }
+  return InvalidField("add_noise.kind", "expected Gaussian, masking or salt and pepper, got none");
+}
+
+}  // namespace
+
+EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
+    : Operation(std::move(model)), options_(std::move(options)), rows_(std::move(rows)) {}
+
+absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr model, Cells rows,
+                                                                       Options options) {
+  const Autoencoder& autoencoder = model->model();
+  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, autoencoder.columns(), model->DebugName()));
+  if (options.sparsify) LATENT_RETURN_IF_ERROR(CheckSparsify(*options.sparsify));
+  if (!autoencoder.variational()) {
+    if (options.include_sigma) return NotGaussian(*model, "include_sigma", "a standard deviation");
+    if (options.seed) return NotGaussian(*model, "seed", "a draw");
+  }
+  return std::unique_ptr<EncodeOperation>(
+      new EncodeOperation(std::move(model), std::move(rows), std::move(options)));
+}
+
+std::optional<Pass> EncodeOperation::Next() {
+  if (!ran_) {
+    ran_ = true;
+    const std::size_t dim = model().model().latent_dim();
+    codes_ = Cells(rows_.rows, dim);
+    if (options_.include_sigma || options_.seed) sigma_ = Cells(rows_.rows, dim);
+    Pass pass;
+    pass.input = rows_.view();
+    pass.outputs.codes = codes_.view();
+    if (!sigma_.empty()) pass.outputs.sigma = sigma_.view();
+    return pass;
+  }
+  if (options_.seed) DrawCodes(codes_.view(), sigma_.view(), *options_.seed, 0, codes_.view());
+  if (options_.sparsify) sparse_ = Sparsify(codes_.view(), *options_.sparsify);
+  return std::nullopt;
+}
+
+DecodeOperation::DecodeOperation(ModelPtr model, Cells codes)
+    : Operation(std::move(model)), codes_(std::move(codes)) {}
+
+absl::StatusOr<std::unique_ptr<DecodeOperation>> DecodeOperation::Make(ModelPtr model,
+                                                                       Cells codes) {
+  LATENT_RETURN_IF_ERROR(CheckCells("codes", codes, model->model().latent_dim(),
+                                    absl::StrCat("the decoder of ", model->DebugName())));
+  return std::unique_ptr<DecodeOperation>(new DecodeOperation(std::move(model), std::move(codes)));
+}
+
+std::optional<Pass> DecodeOperation::Next() {
+  if (ran_) return std::nullopt;
+  ran_ = true;
+  rows_ = Cells(codes_.rows, model().model().columns());
+  Pass pass;
+  pass.kind = Pass::Kind::kDecode;
+  pass.input = codes_.view();
+  pass.outputs.reconstruction = rows_.view();
+  return pass;
+}
+
+ReconstructOperation::ReconstructOperation(ModelPtr model, Cells rows, Options options)
+    : Operation(std::move(model)), rows_(std::move(rows)) {
+  const Autoencoder& autoencoder = this->model().model();
+  if (!options.omit_reconstruction) reconstruction_ = Cells(rows_.rows, autoencoder.columns());
+  if (options.include_codes) codes_ = Cells(rows_.rows, autoencoder.latent_dim());
+  if (options.include_error) squared_error_.resize(rows_.rows);
+}
+
+absl::StatusOr<std::unique_ptr<ReconstructOperation>> ReconstructOperation::Make(ModelPtr model,
+                                                                                 Cells rows,
+                                                                                 Options options) {
+  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, model->model().columns(), model->DebugName()));
+  if (options.omit_reconstruction && !options.include_codes && !options.include_error) {
+    return InvalidField("omit_reconstruction",
+                        "nothing is left to answer: ask for include_codes or include_error, or "
+                        "do not omit the reconstruction");
+  }
+  return std::unique_ptr<ReconstructOperation>(
+      new ReconstructOperation(std::move(model), std::move(rows), options));
+}
+
+std::optional<Pass> ReconstructOperation::Next() {
+  if (ran_) return std::nullopt;
+  ran_ = true;
+  Pass pass;
+  pass.input = rows_.view();
+  if (!reconstruction_.empty()) pass.outputs.reconstruction = reconstruction_.view();
+  if (!codes_.empty()) pass.outputs.codes = codes_.view();
+  pass.outputs.squared_error = squared_error_;
+  return pass;
+}
+
+DenoiseOperation::DenoiseOperation(ModelPtr model, Cells input, std::vector<std::uint8_t> missing)
+    : Operation(std::move(model)), input_(std::move(input)), missing_(std::move(missing)) {}
+
+absl::StatusOr<std::unique_ptr<DenoiseOperation>> DenoiseOperation::Make(ModelPtr model, Cells rows,
+                                                                         Options options) {
+  const Autoencoder& autoencoder = model->model();
+  if (!options.missing.empty()) {
+    if (options.missing.size() != rows.values.size()) {
+      return InvalidField("missing", absl::StrCat("expected one byte a cell, ", rows.values.size(),
+                                                  " in all, got ", options.missing.size()));
+    }
+    // Wrong widths are reported below, before this would matter.
+    if (rows.columns == autoencoder.columns()) FillMissing(autoencoder, options.missing, rows);
+  }
+  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, autoencoder.columns(), model->DebugName()));
+  if (options.add_noise) {
+    LATENT_RETURN_IF_ERROR(CheckNoise(options.add_noise->corruption));
+    Cells noisy(rows.rows, rows.columns);
+    LATENT_RETURN_IF_ERROR(autoencoder.Corrupt(rows.view(), options.add_noise->corruption,
+                                               options.add_noise->seed, noisy.view()));
+    rows = std::move(noisy);
+    FillMissing(autoencoder, options.missing, rows);
+  }
+  return std::unique_ptr<DenoiseOperation>(
+      new DenoiseOperation(std::move(model), std::move(rows), std::move(options.missing)));
+}
+
+std::optional<Pass> DenoiseOperation::Next() {
+  if (!ran_) {
+    ran_ = true;
+    result_ = Cells(input_.rows, input_.columns);
+    Pass pass;
+    pass.input = input_.view();
+    pass.outputs.reconstruction = result_.view();
+    return pass;
+  }
+  for (std::size_t i = 0; i < missing_.size(); ++i) {
+    if (missing_[i] == 0) result_.values[i] = input_.values[i];
+  }
+  return std::nullopt;
+}
+
+}  // namespace latent

@@ -1,0 +1,118 @@
+#include "core/train/version_files.h"
+
+#include <cstdint>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/durable_file.h"
+#include "core/base/status.h"
+#include "core/model/model_file.h"
+#include "core/model/model_io.h"
+#include "core/train/plan_json.h"
+#include "nlohmann/json.hpp"
+
+namespace latent {
+namespace {
+
+using nlohmann::json;
+
+json MetricToJson(const v1::Metric& metric) {
+  json out = {{"name", metric.name()},
+              {"value", metric.value()},
+              {"unit", metric.unit()},
+              {"part", v1::Part_Name(metric.part())}};
+  if (metric.has_standard_error()) out["standard_error"] = metric.standard_error();
+  if (metric.has_higher_is_better()) out["higher_is_better"] = metric.higher_is_better();
+  return out;
+}
+
+v1::Metric MetricFromJson(const json& in) {
+  v1::Metric metric;
+  metric.set_name(in.at("name").get<std::string>());
+  // JSON has no NaN or infinity; they are written as null.
+  const json& value = in.at("value");
+  metric.set_value(value.is_null() ? std::numeric_limits<double>::quiet_NaN()
+                                   : value.get<double>());
+  metric.set_unit(in.at("unit").get<std::string>());
+  v1::Part part = v1::PART_UNSPECIFIED;
+  v1::Part_Parse(in.at("part").get<std::string>(), &part);
+  metric.set_part(part);
+  if (in.contains("standard_error") && in["standard_error"].is_number()) {
+    metric.set_standard_error(in["standard_error"].get<double>());
+  }
+  if (in.contains("higher_is_better")) {
+    metric.set_higher_is_better(in["higher_is_better"].get<bool>());
+  }
+  return metric;
+}
+
+// Far above what a model of the greatest size takes.
+constexpr std::uint64_t kMaxFileBytes = 4ull << 30;
+
+}  // namespace
+
+std::string EvaluationToJson(const Evaluation& evaluation) {
+  json metrics = json::array();
+  for (const v1::Metric& metric : evaluation.metrics) metrics.push_back(MetricToJson(metric));
+  const json out = {{"format_version", kMetricsFormatVersion},
+                    {"metrics", std::move(metrics)},
+                    {"anomaly_threshold", evaluation.anomaly_threshold},
+                    {"score_quantiles", evaluation.score_quantiles}};
+  return out.dump(1, ' ', false, json::error_handler_t::replace);
+}
+
+absl::StatusOr<Evaluation> ParseEvaluation(std::string_view text) {
+  const json in = json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!in.is_object()) return absl::DataLossError("metrics.json is not a JSON object");
+  try {
+    const auto format = in.at("format_version").get<std::uint64_t>();
+    if (format > kMetricsFormatVersion) {
+      return MakeError(
+          absl::StatusCode::kFailedPrecondition, "METRICS_FORMAT",
+          absl::StrCat("the figures have format version ", format, ", this build reads up to ",
+                       kMetricsFormatVersion, "; use a build that is at least as new as they are"));
+    }
+    Evaluation evaluation;
+    for (const json& metric : in.at("metrics")) {
+      evaluation.metrics.push_back(MetricFromJson(metric));
+    }
+    evaluation.anomaly_threshold = in.at("anomaly_threshold").get<double>();
+    evaluation.score_quantiles = in.at("score_quantiles").get<std::vector<double>>();
+    return evaluation;
+  } catch (const json::exception& e) {  // the library's way of saying "not as expected"
+    return absl::DataLossError(absl::StrCat("metrics.json is not as it was written: ", e.what()));
+  }
+}
+
+std::map<std::string, std::string> VersionToFiles(const VersionContent& content) {
+  TensorFile tensors = ToTensors(*content.model);
+  content.sampler->AddTensors(tensors);
+  return {{kWeightsFile, SerializeTensors(tensors)},
+          {kPlanFile, PlanToJson(content.plan)},
+          {kMetricsFile, EvaluationToJson(content.evaluation)}};
+}
+
+absl::StatusOr<VersionContent> ReadVersion(const std::string& directory) {
+  const auto read = [&](const char* name, auto parse) -> decltype(parse(std::string_view())) {
+    const absl::StatusOr<std::string> bytes =
+        ReadWholeFile(absl::StrCat(directory, "/", name), kMaxFileBytes);
+    if (!bytes.ok()) return Annotate(bytes.status(), name);
+    auto parsed = parse(*bytes);
+    if (!parsed.ok()) return Annotate(parsed.status(), name);
+    return parsed;
+  };
+  VersionContent content;
+  LATENT_ASSIGN_OR_RETURN(content.plan, read(kPlanFile, ParsePlan));
+  LATENT_ASSIGN_OR_RETURN(content.evaluation, read(kMetricsFile, ParseEvaluation));
+  LATENT_ASSIGN_OR_RETURN(const TensorFile tensors, read(kWeightsFile, ParseTensors));
+  auto model = FromTensors(content.plan, tensors);
+  if (!model.ok()) return Annotate(model.status(), kWeightsFile);
+  content.model = *std::move(model);
+  auto sampler = SamplerFromTensors(tensors, content.model->latent_dim());
+  if (!sampler.ok()) return Annotate(sampler.status(), kWeightsFile);
+  content.sampler = *std::move(sampler);
+  return content;
+}
+
+}  // namespace latent
