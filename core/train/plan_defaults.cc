@@ -78,9 +78,18 @@ void FillPenalty(int layers, v1::ActivityPenalty& penalty) {
   for (int i = 0; i < layers; ++i) penalty.add_per_layer(penalty.weight());
 }
 
+// Training needs some thousands of updates, whatever the number of rows: few rows are seen often
+// and in small batches.
+std::uint32_t DefaultBatch(std::uint64_t rows) { return rows < 10'000 ? 32 : 128; }
+std::uint32_t DefaultEpochs(std::uint64_t rows, std::uint32_t batch) {
+  const std::uint64_t an_epoch = std::max<std::uint64_t>(1, (rows + batch - 1) / batch);
+  return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(8000 / an_epoch, 20, 200));
+}
+
 void FillGradient(const DatasetInfo& data, bool variational, v1::GradientSolver& solver) {
-  LATENT_DEFAULT(solver, epochs, 20);
-  LATENT_DEFAULT(solver, batch_size, 128);
+  const std::uint64_t rows = data.rows(v1::PART_TRAIN);
+  LATENT_DEFAULT(solver, batch_size, DefaultBatch(rows));
+  LATENT_DEFAULT(solver, epochs, DefaultEpochs(rows, std::max(1u, solver.batch_size())));
   LATENT_DEFAULT(solver, clip_norm, variational ? 5 : 0);
   LATENT_DEFAULT(solver, shuffle, true);
   v1::AdamOptimizer& adam = *solver.mutable_optimizer()->mutable_adam();

@@ -1,0 +1,20 @@
+// Principal components instead of training: the optimum of every linear autoencoder, in float64.
+// Pure but for the pool; one call at a time.
+#ifndef LATENT_CORE_TRAIN_CLOSED_FORM_H_
+#define LATENT_CORE_TRAIN_CLOSED_FORM_H_
+
+#include "absl/status/status.h"
+#include "core/base/thread_pool.h"
+#include "core/model/composed_autoencoder.h"
+#include "core/nn/matrix.h"
+
+namespace latent {
+
+// Sets `model` to the projection on the leading latent_dim eigenvectors of the rows' covariance
+// (1/N) in scaled units. Each component's largest entry by magnitude is positive, so that the same
+// rows always give the same signs. `rows` are in dataset units.
+absl::Status SolvePca(ConstMatrix rows, ThreadPool& pool, ComposedAutoencoder& model);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_TRAIN_CLOSED_FORM_H_

@@ -1,0 +1,29 @@
+#include "core/train/schedule.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace latent {
+
+std::uint64_t WarmUpUpdates(double fraction, std::uint64_t updates) {
+  return static_cast<std::uint64_t>(std::llround(fraction * static_cast<double>(updates)));
+}
+
+double LearningRate(const v1::Schedule& schedule, std::uint64_t update, std::uint64_t updates) {
+  const std::uint64_t warm_up = WarmUpUpdates(schedule.warm_up_fraction(), updates);
+  const double full = schedule.learning_rate();
+  if (update <= warm_up) return full * static_cast<double>(update) / static_cast<double>(warm_up);
+  if (!schedule.has_cosine()) return full;
+  const double gone =
+      static_cast<double>(update - warm_up) / static_cast<double>(updates - warm_up);
+  const double last = schedule.cosine().final_fraction();
+  return full * (last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * gone)));
+}
+
+double KlWeight(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates) {
+  const std::uint64_t warm_up = WarmUpUpdates(elbo.warm_up_fraction(), updates);
+  if (update >= warm_up) return elbo.beta();
+  return elbo.beta() * static_cast<double>(update) / static_cast<double>(warm_up);
+}
+
+}  // namespace latent

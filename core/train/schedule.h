@@ -1,0 +1,23 @@
+// How learning rate and KL weight move over the updates of a run. Pure functions; any thread.
+#ifndef LATENT_CORE_TRAIN_SCHEDULE_H_
+#define LATENT_CORE_TRAIN_SCHEDULE_H_
+
+#include <cstdint>
+
+#include "latent/v1/spec.pb.h"
+
+namespace latent {
+
+// Updates that a share of all of them comes to, rounded to the nearest.
+std::uint64_t WarmUpUpdates(double fraction, std::uint64_t updates);
+
+// Learning rate of update `update` (from 1) of `updates`: it rises linearly and is full at the last
+// update of the warm-up; then it stays, or falls by half a cosine to its final share at the last.
+double LearningRate(const v1::Schedule& schedule, std::uint64_t update, std::uint64_t updates);
+
+// Weight of the KL term at update `update` (from 1): linear over the warm-up, then `beta`.
+double KlWeight(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_TRAIN_SCHEDULE_H_

@@ -1,0 +1,135 @@
+#include "core/train/trainer.h"
+
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "core/base/thread_pool.h"
+#include "core/model/column_statistics.h"
+#include "core/model/model_io.h"
+#include "core/train/closed_form.h"
+#include "core/train/gradient_run.h"
+#include "core/train/training_thread.h"
+#include "core/train/validation.h"
+
+namespace latent {
+namespace {
+
+absl::Status CheckDataset(const v1::TrainingPlan& plan, const Dataset& data) {
+  const DatasetInfo& info = data.info();
+  if (info.content_hash == plan.data().content_hash() && info.columns == plan.data().columns() &&
+      info.rows(v1::PART_TRAIN) == plan.data().train_rows() && plan.data().train_rows() > 0) {
+    return absl::OkStatus();
+  }
+  return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_CHANGED",
+                   absl::StrCat("the plan is for dataset ", plan.data().dataset(), " with hash ",
+                                plan.data().content_hash(), ", got ", info.name, " with hash ",
+                                info.content_hash));
+}
+
+absl::StatusOr<TrainResult> TrainClosedForm(const v1::TrainingPlan& plan, const Dataset& data,
+                                            std::unique_ptr<ComposedAutoencoder> model,
+                                            const TrainCallbacks& callbacks) {
+  ThreadPool pool(plan.training().threads());
+  LATENT_RETURN_IF_ERROR(SolvePca(data.rows(v1::PART_TRAIN), pool, *model));
+  TrainResult result;
+  result.ended_because = "closed form";
+  v1::TrainProgress& progress = result.progress;
+  progress.set_epoch(1);
+  progress.set_epochs(1);
+  const std::uint64_t seed = plan.training().seed();
+  const double loss = ValidationPass(data.rows(v1::PART_TRAIN)).Objective(*model, seed, pool);
+  if (!std::isfinite(loss)) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_FINITE",
+                     "the closed form gave a loss that is NaN or infinite; scale the data");
+  }
+  progress.set_train_loss(loss);
+  v1::LossTerm* term = progress.add_terms();
+  term->set_name("reconstruction");
+  term->set_value(loss);
+  if (data.rows(v1::PART_VALIDATION).rows > 0) {
+    const double validation =
+        ValidationPass(data.rows(v1::PART_VALIDATION)).Objective(*model, seed, pool);
+    progress.set_validation_loss(validation);
+    progress.set_best_validation_loss(validation);
+  }
+  if (callbacks.on_progress) callbacks.on_progress(progress, true);
+  result.model = std::move(model);
+  return result;
+}
+
+// Steps that must not disturb who answers calls; in order, each on a thread of its class.
+class Training {
+ public:
+  Training(const v1::TrainingPlan& plan, const Dataset& data, const std::string& checkpoint,
+           const TrainCallbacks& callbacks, std::stop_token stop)
+      : plan_(plan), data_(data), checkpoint_(checkpoint), callbacks_(callbacks), stop_(stop) {}
+
+  // Goes on until the result is there or `pause` is true.
+  void Run(const std::atomic<bool>& pause) {
+    absl::StatusOr<std::optional<TrainResult>> step = Advance(pause);
+    if (!step.ok()) {
+      result_ = step.status();
+    } else if (step->has_value()) {
+      result_ = *std::move(*step);
+    }
+  }
+  bool done() const { return result_.has_value(); }
+  absl::StatusOr<TrainResult> TakeResult() { return *std::move(result_); }
+
+ private:
+  absl::StatusOr<std::optional<TrainResult>> Advance(const std::atomic<bool>& pause) {
+    if (run_ == nullptr) {
+      const ColumnStatistics statistics = ComputeColumnStatistics(data_.rows(v1::PART_TRAIN));
+      LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
+                              CreateModel(plan_, statistics));
+      if (stop_.stop_requested() && plan_.training().solver().has_pca()) {
+        return absl::CancelledError("training was stopped before it began");
+      }
+      if (plan_.training().solver().has_pca()) {
+        LATENT_ASSIGN_OR_RETURN(TrainResult result,
+                                TrainClosedForm(plan_, data_, std::move(model), callbacks_));
+        return std::optional(std::move(result));
+      }
+      LATENT_ASSIGN_OR_RETURN(
+          run_, GradientRun::Start(plan_, data_, checkpoint_, callbacks_, std::move(model)));
+    }
+    LATENT_RETURN_IF_ERROR(run_->Continue(pause, stop_));
+    if (!run_->done()) return std::optional<TrainResult>();
+    return std::optional(run_->Finish());
+  }
+
+  const v1::TrainingPlan& plan_;
+  const Dataset& data_;
+  const std::string& checkpoint_;
+  const TrainCallbacks& callbacks_;
+  const std::stop_token stop_;
+  std::unique_ptr<GradientRun> run_;
+  std::optional<absl::StatusOr<TrainResult>> result_;
+};
+
+}  // namespace
+
+absl::StatusOr<TrainResult> Train(const v1::TrainingPlan& plan, const Dataset& data,
+                                  const std::string& checkpoint, TrainingPriority priority,
+                                  const TrainCallbacks& callbacks, std::stop_token stop) {
+  LATENT_RETURN_IF_ERROR(CheckDataset(plan, data));
+  Training training(plan, data, checkpoint, callbacks, stop);
+  ThreadClass thread_class =
+      priority == TrainingPriority::kBackground ? ThreadClass::kIdle : ThreadClass::kNormal;
+  while (!training.done()) {
+    // An idle-class thread that starves goes on as a nice one. It cannot be promoted without
+    // privileges, hence a new thread.
+    std::atomic<bool> starved = false;
+    RunTrainingThread(
+        thread_class, [&] { training.Run(starved); },
+        [&] { starved = thread_class == ThreadClass::kIdle; });
+    if (starved) thread_class = ThreadClass::kNice;
+  }
+  return training.TakeResult();
+}
+
+}  // namespace latent
