@@ -16,6 +16,10 @@
 #include "core/nn/matrix.h"
 #include "latent/v1/spec.pb.h"
 
+namespace latent {
+struct TensorFile;
+}
+
 LATENT_NUMERICS_BEGIN
 
 // Scratch of one thread: grows to the largest batch it has seen, then allocates no more.
@@ -35,14 +39,14 @@ class Workspace {
 // What one pass over rows shall yield; null or empty views are not computed. All views have as many
 // rows as the input.
 struct ForwardOutputs {
-  Matrix codes;                     // [n x latent_dim] mean code
-  Matrix sigma;                     // [n x latent_dim] standard deviation; Gaussian latents only
-  Matrix reconstruction;            // [n x columns] likelihood's mean, dataset units
-  std::span<double> squared_error;  // [n] sum over cells, dataset units squared
-  std::span<double> score;          // [n] -log p(x|code) (+ KL for Gaussian), nats, scaled units
-  std::span<double> reconstruction_nats;  // [n] the first term of `score` alone
-  std::span<double> kl;                   // [n] the second
-  Matrix feature_nats;                    // [n x columns] each cell's term of reconstruction_nats
+  Matrix codes = {};           // [n x latent_dim] mean code
+  Matrix sigma = {};           // [n x latent_dim] standard deviation; Gaussian latents only
+  Matrix reconstruction = {};  // [n x columns] likelihood's mean, dataset units
+  std::span<double> squared_error = {};  // [n] sum over cells, dataset units squared
+  std::span<double> score = {};  // [n] -log p(x|code) (+ KL for Gaussian), nats, scaled units
+  std::span<double> reconstruction_nats = {};  // [n] the first term of `score` alone
+  std::span<double> kl = {};                   // [n] the second
+  Matrix feature_nats = {};  // [n x columns] each cell's term of reconstruction_nats
 };
 
 class Autoencoder {
@@ -54,7 +58,8 @@ class Autoencoder {
   // Whether codes are draws of a diagonal Gaussian.
   virtual bool variational() const = 0;
   virtual const v1::ModelSpec& spec() const = 0;
-  // First 16 hex digits of SHA-256 over latent spec, scaling and encoder weights.
+  // First 16 hex digits of SHA-256 over latent spec, scaling and encoder weights. Reads all of
+  // them: ask once and keep it.
   virtual std::string LatentSpaceId() const = 0;
 
   // One pass; codes are the mean. A row's bits do not depend on which rows share the call.
@@ -74,6 +79,8 @@ class Autoencoder {
   virtual std::span<const Real> column_means() const = 0;
   // Rows in the units that the network sees. `scaled` may be `rows`.
   virtual void ScaleRows(ConstMatrix rows, Matrix scaled) const = 0;
+  // Adds everything that FromTensors (model_io.h) needs to make this model again.
+  virtual void AddTensors(TensorFile& file) const = 0;
 };
 
 // Draws of the posteriors N(mean, diag(sigma^2)), as Forward gives them for Gaussian latents.

@@ -21,10 +21,9 @@ class TrainingPass;
 
 class ComposedAutoencoder final : public Autoencoder {
  public:
-  // Parts by a resolved spec, fitted to the rows that `statistics` describe, weights drawn by
-  // `seed`: Glorot uniform, He before ReLU, biases 0, output biases at the rows' mean.
-  ComposedAutoencoder(const v1::ModelSpec& spec, const ColumnStatistics& statistics,
-                      std::uint64_t seed);
+  // Parts by a spec that CheckArchitecture (network.h) accepts, scaling fitted to the rows that
+  // `statistics` describe. Weights are 0 until Initialise or whoever writes parameters().
+  ComposedAutoencoder(const v1::ModelSpec& spec, const ColumnStatistics& statistics);
   ~ComposedAutoencoder() override;
 
   std::size_t columns() const override;
@@ -41,7 +40,16 @@ class ComposedAutoencoder final : public Autoencoder {
                        Matrix noisy) const override;
   std::span<const Real> column_means() const override;
   void ScaleRows(ConstMatrix rows, Matrix scaled) const override;
+  void AddTensors(TensorFile& file) const override;
 
+  // First parameters. Weights: He before ReLU, else Glorot uniform, a tenth of it for the
+  // log-variance head, drawn by seed and weight number. Biases: 0, but for the output, which starts
+  // at the training rows' mean (as a logit of the mean clipped to [0.001, 0.999] for Bernoulli
+  // cells). Constraints hold from the start.
+  void Initialise(std::uint64_t seed);
+
+  // Rounded to Real, as files keep them.
+  const ColumnStatistics& statistics() const;
   ParameterSet& parameters();
   const ParameterSet& parameters() const;
   // Call after writing parameters, before the next const call. TrainingPass::RefreshPacked does it
@@ -56,6 +64,12 @@ class ComposedAutoencoder final : public Autoencoder {
  private:
   friend class TrainingPass;
   struct Parts;
+  void Posterior(ConstMatrix hidden, ConstMatrix codes, const ForwardOutputs& outputs,
+                 Workspace& ws) const;
+  void Judge(ConstMatrix rows, ConstMatrix scaled, Matrix parameters,
+             const ForwardOutputs& outputs) const;
+  ConstMatrix Scaled(ConstMatrix rows, Workspace& ws) const;
+
   std::unique_ptr<Parts> parts_;
 };
 

@@ -10,10 +10,8 @@ constexpr std::size_t kAlignment = 16;
 
 std::size_t ParameterSet::Add(std::string name, std::size_t rows, std::size_t columns,
                               bool matrix) {
-  const std::size_t offset = values_.size();
-  segments_.push_back({std::move(name), offset, rows, columns, matrix});
-  const std::size_t padded = (rows * columns + kAlignment - 1) / kAlignment * kAlignment;
-  values_.resize(offset + padded);
+  segments_.push_back({std::move(name), size_, rows, columns, matrix});
+  size_ += (rows * columns + kAlignment - 1) / kAlignment * kAlignment;
   return segments_.size() - 1;
 }
 
@@ -25,6 +23,16 @@ Matrix ParameterSet::matrix(std::size_t index) {
 ConstMatrix ParameterSet::matrix(std::size_t index) const {
   const ParameterSegment& s = segments_[index];
   return {values_.data() + s.offset, s.rows, s.columns};
+}
+
+std::span<Real> ParameterSet::span(std::size_t index) {
+  const ParameterSegment& s = segments_[index];
+  return {values_.data() + s.offset, s.size()};
+}
+
+std::span<const Real> ParameterSet::span(std::size_t index) const {
+  const ParameterSegment& s = segments_[index];
+  return {values_.data() + s.offset, s.size()};
 }
 
 std::size_t ParameterSet::count() const {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/nn/aligned_buffer.h"
 #include "core/nn/matrix.h"
 
 LATENT_NUMERICS_BEGIN
@@ -18,8 +19,8 @@ LATENT_NUMERICS_BEGIN
 struct ParameterSegment {
   std::string name;         // e.g. "encoder.0.weight"; also the tensor's name in a file
   std::size_t offset = 0;   // first number in the flat array; a multiple of 16
-  std::size_t rows = 0;     // outputs of a weight; entries of a vector
-  std::size_t columns = 0;  // inputs of a weight; 1 for a vector
+  std::size_t rows = 0;     // inputs of a weight; entries of a vector
+  std::size_t columns = 0;  // outputs of a weight; 1 for a vector
   bool matrix = false;      // weight matrices decay, biases and scalars do not
 
   std::size_t size() const { return rows * columns; }
@@ -27,17 +28,22 @@ struct ParameterSegment {
 
 class ParameterSet {
  public:
-  // Adds a segment of zeros and returns its index. Call before taking spans.
+  // Adds a segment and returns its index. Before Allocate.
   std::size_t Add(std::string name, std::size_t rows, std::size_t columns, bool matrix);
+
+  // Makes room for all segments, zeroed; until then there are names and sizes alone.
+  void Allocate() { values_.Resize(size_); }
 
   std::span<const ParameterSegment> segments() const { return segments_; }
   const ParameterSegment& segment(std::size_t index) const { return segments_[index]; }
   // All numbers; the few between segments are padding and stay 0.
-  std::span<Real> values() { return values_; }
-  std::span<const Real> values() const { return values_; }
-  // One segment as rows x columns.
+  std::span<Real> values() { return {values_.data(), size_}; }
+  std::span<const Real> values() const { return {values_.data(), size_}; }
+  // One segment as rows x columns; a vector is a column.
   Matrix matrix(std::size_t index);
   ConstMatrix matrix(std::size_t index) const;
+  std::span<Real> span(std::size_t index);
+  std::span<const Real> span(std::size_t index) const;
   // Trainable numbers, padding not counted.
   std::size_t count() const;
   // Index of the segment called `name`, or segments().size().
@@ -45,7 +51,8 @@ class ParameterSet {
 
  private:
   std::vector<ParameterSegment> segments_;
-  std::vector<Real> values_;
+  std::size_t size_ = 0;
+  AlignedBuffer values_;
 };
 
 LATENT_NUMERICS_END

@@ -22,9 +22,11 @@ class Sampler {
 };
 
 std::unique_ptr<Sampler> StandardNormalSampler(std::size_t latent_dim);
-// Fits mean and covariance (float64) to codes [n x latent_dim]; a singular covariance is fine.
-std::unique_ptr<Sampler> FitGaussianSampler(MatrixView<const float> codes);
-// The sampler that AddTensors stored.
+// Fits mean and covariance (float64) to codes [n x latent_dim], n >= 1; a singular covariance is
+// fine. INVALID_ARGUMENT if a code is not finite.
+absl::StatusOr<std::unique_ptr<Sampler>> FitGaussianSampler(MatrixView<const float> codes);
+// The sampler that AddTensors stored; the standard normal one stores nothing. FAILED_PRECONDITION
+// if its tensors do not fit.
 absl::StatusOr<std::unique_ptr<Sampler>> SamplerFromTensors(const TensorFile& file,
                                                             std::size_t latent_dim);
 

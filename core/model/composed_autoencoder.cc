@@ -1,0 +1,274 @@
+#include "core/model/composed_autoencoder.h"
+
+#include <algorithm>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/sha256.h"
+#include "core/base/status.h"
+#include "core/model/composed_parts.h"
+#include "core/model/latent.h"
+#include "core/model/workspace.h"
+#include "core/nn/activation.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+// Rows that pass through the layers together: bounds the workspace and keeps it in cache. Bits do
+// not depend on it.
+constexpr std::size_t kChunkRows = 256;
+
+Matrix SliceOf(const Matrix& m, std::size_t first, std::size_t count) {
+  return m.data == nullptr ? m : m.slice_rows(first, count);
+}
+
+std::span<double> SliceOf(std::span<double> s, std::size_t first, std::size_t count) {
+  return s.empty() ? s : s.subspan(first, count);
+}
+
+ForwardOutputs SliceOf(const ForwardOutputs& o, std::size_t first, std::size_t n) {
+  return {.codes = SliceOf(o.codes, first, n),
+          .sigma = SliceOf(o.sigma, first, n),
+          .reconstruction = SliceOf(o.reconstruction, first, n),
+          .squared_error = SliceOf(o.squared_error, first, n),
+          .score = SliceOf(o.score, first, n),
+          .reconstruction_nats = SliceOf(o.reconstruction_nats, first, n),
+          .kl = SliceOf(o.kl, first, n),
+          .feature_nats = SliceOf(o.feature_nats, first, n)};
+}
+
+std::span<Real> RowOf(const Matrix& m, std::size_t row) {
+  return m.data == nullptr ? std::span<Real>() : m.row(row);
+}
+
+bool NeedsDecoder(const ForwardOutputs& o) {
+  return o.reconstruction.data != nullptr || !o.squared_error.empty() || !o.score.empty() ||
+         !o.reconstruction_nats.empty() || o.feature_nats.data != nullptr;
+}
+
+// Calls fn(first, count) for consecutive chunks of `rows`.
+template <typename Fn>
+void ForChunks(std::size_t rows, const Fn& fn) {
+  for (std::size_t first = 0; first < rows; first += kChunkRows) {
+    fn(first, std::min(kChunkRows, rows - first));
+  }
+}
+
+std::string_view BytesOf(std::span<const Real> values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
+}
+
+void HashLayer(const NetworkLayer& layer, const ParameterSet& parameters, Sha256& hash) {
+  hash.Update(absl::StrCat(layer.name, ":", layer.inputs, "x", layer.outputs, ":",
+                           static_cast<int>(layer.activation), ";"));
+  hash.Update(BytesOf(parameters.span(layer.weight)));
+  hash.Update(BytesOf(parameters.span(layer.bias)));
+}
+
+}  // namespace
+
+Workspace::Workspace() : buffers_(std::make_unique<Buffers>()) {}
+Workspace::~Workspace() = default;
+Workspace::Workspace(Workspace&&) noexcept = default;
+Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+ComposedAutoencoder::ComposedAutoencoder(const v1::ModelSpec& spec,
+                                         const ColumnStatistics& statistics)
+    : parts_(std::make_unique<Parts>(spec, statistics)) {}
+ComposedAutoencoder::~ComposedAutoencoder() = default;
+
+std::size_t ComposedAutoencoder::columns() const { return parts_->statistics.mean.size(); }
+std::size_t ComposedAutoencoder::latent_dim() const { return parts_->network.code.outputs; }
+bool ComposedAutoencoder::variational() const { return parts_->network.log_variance.has_value(); }
+const v1::ModelSpec& ComposedAutoencoder::spec() const { return parts_->spec; }
+std::span<const Real> ComposedAutoencoder::column_means() const { return parts_->means; }
+const ColumnStatistics& ComposedAutoencoder::statistics() const { return parts_->statistics; }
+ParameterSet& ComposedAutoencoder::parameters() { return parts_->parameters; }
+const ParameterSet& ComposedAutoencoder::parameters() const { return parts_->parameters; }
+void ComposedAutoencoder::RefreshPacked() { parts_->PackAll(); }
+
+std::string ComposedAutoencoder::LatentSpaceId() const {
+  Sha256 hash;
+  hash.Update(absl::StrCat(variational() ? "gaussian:" : "deterministic:", latent_dim(), ";"));
+  for (std::size_t c = 0; c < columns(); ++c) {
+    const std::array<Real, 2> map = {parts_->scaling.shift(c), parts_->scaling.scale(c)};
+    hash.Update(BytesOf(map));
+  }
+  for (const NetworkLayer& layer : parts_->network.encoder) {
+    HashLayer(layer, parts_->parameters, hash);
+  }
+  HashLayer(parts_->network.code, parts_->parameters, hash);
+  if (parts_->network.log_variance) {
+    HashLayer(*parts_->network.log_variance, parts_->parameters, hash);
+  }
+  return hash.Finish().substr(0, 16);
+}
+
+// Sigma and KL of a chunk whose last hidden layer is `hidden`.
+void ComposedAutoencoder::Posterior(ConstMatrix hidden, ConstMatrix codes,
+                                    const ForwardOutputs& outputs, Workspace& ws) const {
+  const Matrix lv = ws.buffers().log_variance.Shape(codes.rows, codes.columns);
+  RunLayer(*parts_->network.log_variance, parts_->parameters, parts_->packed, hidden, lv);
+  const std::span<Real> variance = ws.buffers().variance.Span(codes.columns);
+  for (std::size_t r = 0; r < codes.rows; ++r) {
+    BoundLogVariance(lv.row(r));
+    if (outputs.sigma.data != nullptr) SigmaOf(lv.row(r), outputs.sigma.row(r));
+    if (outputs.kl.empty() && outputs.score.empty()) continue;
+    Exp(lv.row(r), variance);
+    const double kl = ChargeKl(codes.row(r), lv.row(r), variance, 0, 0, {}, {}).kl;
+    if (!outputs.kl.empty()) outputs.kl[r] = kl;
+    if (!outputs.score.empty()) outputs.score[r] = kl;
+  }
+}
+
+// Everything that compares rows with their reconstructions. `parameters` is overwritten.
+void ComposedAutoencoder::Judge(ConstMatrix rows, ConstMatrix scaled, Matrix parameters,
+                                const ForwardOutputs& outputs) const {
+  const RowLikelihood likelihood = parts_->likelihood();
+  const bool nats_wanted = !outputs.score.empty() || !outputs.reconstruction_nats.empty() ||
+                           outputs.feature_nats.data != nullptr;
+  const bool mean_wanted = outputs.reconstruction.data != nullptr || !outputs.squared_error.empty();
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    const std::span<Real> cells = parameters.row(r);
+    if (nats_wanted) {
+      const double nats =
+          likelihood.Nats(cells, scaled.row(r), 0, {}, RowOf(outputs.feature_nats, r));
+      if (!outputs.reconstruction_nats.empty()) outputs.reconstruction_nats[r] = nats;
+      if (!outputs.score.empty()) outputs.score[r] += nats;
+    }
+    if (!mean_wanted) continue;
+    const bool keep = outputs.reconstruction.data != nullptr;
+    const std::span<Real> mean = keep ? outputs.reconstruction.row(r) : cells;
+    likelihood.ToMean(cells);
+    parts_->scaling.Invert(cells, mean);
+    if (!outputs.squared_error.empty()) {
+      outputs.squared_error[r] = SquaredError(mean, rows.row(r), 0, {});
+    }
+  }
+}
+
+ConstMatrix ComposedAutoencoder::Scaled(ConstMatrix rows, Workspace& ws) const {
+  if (parts_->scaling.identity()) return rows;
+  const Matrix scaled = ws.buffers().scaled.Shape(rows.rows, rows.columns);
+  ScaleRows(rows, scaled);
+  return scaled;
+}
+
+void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& outputs,
+                                  Workspace& ws) const {
+  ForChunks(rows.rows, [&](std::size_t first, std::size_t count) {
+    const ConstMatrix chunk = rows.slice_rows(first, count);
+    const ForwardOutputs out = SliceOf(outputs, first, count);
+    const ConstMatrix scaled = Scaled(chunk, ws);
+    const ConstMatrix hidden = parts_->RunEncoder(scaled, ws);
+    const Matrix codes =
+        out.codes.data != nullptr ? out.codes : ws.buffers().code.Shape(count, latent_dim());
+    RunLayer(parts_->network.code, parts_->parameters, parts_->packed, hidden, codes);
+    std::fill(out.score.begin(), out.score.end(), 0.0);
+    std::fill(out.kl.begin(), out.kl.end(), 0.0);
+    const bool posterior = out.sigma.data != nullptr || !out.score.empty() || !out.kl.empty();
+    if (variational() && posterior) Posterior(hidden, codes, out, ws);
+    if (NeedsDecoder(out)) Judge(chunk, scaled, parts_->RunDecoder(codes, ws), out);
+  });
+}
+
+void ComposedAutoencoder::Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const {
+  const RowLikelihood likelihood = parts_->likelihood();
+  ForChunks(codes.rows, [&](std::size_t first, std::size_t count) {
+    const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
+    for (std::size_t r = 0; r < count; ++r) {
+      likelihood.ToMean(parameters.row(r));
+      parts_->scaling.Invert(parameters.row(r), rows.row(first + r));
+    }
+  });
+}
+
+void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes,
+                                             std::span<double> nats, Workspace& ws) const {
+  ForChunks(rows.rows, [&](std::size_t first, std::size_t count) {
+    const ConstMatrix chunk = rows.slice_rows(first, count);
+    const ConstMatrix scaled = Scaled(chunk, ws);
+    const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
+    Judge(chunk, scaled, parameters, {.reconstruction_nats = nats.subspan(first, count)});
+  });
+}
+
+void ComposedAutoencoder::DrawCells(Matrix rows, std::uint64_t seed,
+                                    std::uint64_t first_row) const {
+  const RowLikelihood likelihood = parts_->likelihood();
+  const std::uint64_t cell_seed = SeedFor(RandomPurpose::kCellDraws, seed);
+  std::vector<Real> noise(rows.columns);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    parts_->scaling.Apply(rows.row(r), rows.row(r));
+    likelihood.Draw({.seed = cell_seed, .sample = first_row + r}, rows.row(r), noise);
+    parts_->scaling.Invert(rows.row(r), rows.row(r));
+  }
+}
+
+absl::Status ComposedAutoencoder::Corrupt(ConstMatrix rows, const v1::Corruption& corruption,
+                                          std::uint64_t seed, Matrix noisy) const {
+  LATENT_RETURN_IF_ERROR(CheckCorruption(corruption));
+  const std::uint64_t noise_seed = SeedFor(RandomPurpose::kRequestCorruption, seed);
+  std::vector<Real> noise(rows.columns);
+  const bool changes = ChangesRows(corruption);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    const std::span<Real> out = noisy.row(r);
+    std::copy(rows.row(r).begin(), rows.row(r).end(), out.begin());
+    if (!changes) continue;
+    parts_->scaling.Apply(out, out);
+    CorruptRow(corruption, parts_->extremes, {.seed = noise_seed, .sample = r}, out, noise);
+    parts_->scaling.Invert(out, out);
+  }
+  return absl::OkStatus();
+}
+
+void ComposedAutoencoder::ScaleRows(ConstMatrix rows, Matrix scaled) const {
+  for (std::size_t r = 0; r < rows.rows; ++r) parts_->scaling.Apply(rows.row(r), scaled.row(r));
+}
+
+absl::Status ComposedAutoencoder::SetLinear(MatrixView<const double> components,
+                                            std::span<const double> mean) {
+  const Network& network = parts_->network;
+  const bool linear = network.encoder.empty() && network.decoder.size() == 1 && !variational() &&
+                      network.code.activation == Activation::kIdentity &&
+                      parts_->spec.likelihood().has_gaussian();
+  if (!linear || components.rows != latent_dim() || components.columns != columns()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "a closed-form solution of ", components.rows, " components of ", components.columns,
+        " columns needs a deterministic model of that shape with identity activation, Gaussian "
+        "likelihood and no hidden layers"));
+  }
+  const NetworkLayer& output = network.decoder.front();
+  const Matrix encoder = parts_->parameters.matrix(network.code.weight);
+  const Matrix decoder = parts_->parameters.matrix(output.weight);
+  for (std::size_t k = 0; k < components.rows; ++k) {
+    double offset = 0;
+    for (std::size_t c = 0; c < components.columns; ++c) {
+      const double w = components(k, c);
+      offset += w * mean[c];
+      encoder(c, k) = static_cast<Real>(w);
+      if (!output.transposed) decoder(k, c) = static_cast<Real>(w);
+    }
+    parts_->parameters.span(network.code.bias)[k] = static_cast<Real>(-offset);
+  }
+  const std::span<Real> bias = parts_->parameters.span(output.bias);
+  for (std::size_t c = 0; c < mean.size(); ++c) bias[c] = static_cast<Real>(mean[c]);
+  RefreshPacked();
+  return absl::OkStatus();
+}
+
+void DrawCodes(ConstMatrix mean, ConstMatrix sigma, std::uint64_t seed, std::uint64_t first_row,
+               Matrix draws) {
+  const std::uint64_t draw_seed = SeedFor(RandomPurpose::kPosteriorDraws, seed);
+  std::vector<Real> noise(mean.columns);
+  for (std::size_t r = 0; r < mean.rows; ++r) {
+    FillNormal({.seed = draw_seed, .sample = first_row + r}, noise);
+    for (std::size_t c = 0; c < mean.columns; ++c) {
+      draws(r, c) = mean(r, c) + sigma(r, c) * noise[c];
+    }
+  }
+}
+
+LATENT_NUMERICS_END

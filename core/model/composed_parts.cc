@@ -1,0 +1,104 @@
+#include "core/model/composed_parts.h"
+
+#include <cmath>
+
+#include "core/model/penalty.h"
+#include "core/model/workspace.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+std::vector<double> Rounded(std::vector<double> values) {
+  for (double& v : values) v = static_cast<double>(static_cast<Real>(v));
+  return values;
+}
+
+ColumnStatistics RoundedStatistics(const ColumnStatistics& s) {
+  std::vector<double> variance = s.variance;
+  for (double& v : variance) {
+    const auto deviation = static_cast<double>(static_cast<Real>(std::sqrt(v)));
+    v = deviation * deviation;
+  }
+  return {.rows = s.rows,
+          .min = Rounded(s.min),
+          .max = Rounded(s.max),
+          .mean = Rounded(s.mean),
+          .variance = variance};
+}
+
+}  // namespace
+
+ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
+                                  const ColumnStatistics& column_statistics)
+    : spec(model_spec),
+      statistics(RoundedStatistics(column_statistics)),
+      scaling(spec.scaling(), statistics),
+      extremes(statistics, scaling),
+      means(statistics.mean.begin(), statistics.mean.end()),
+      network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
+      pack_backward(spec.tied_weights()) {
+  if (RowLikelihood::LearnsVariance(spec.likelihood())) {
+    log_variance = parameters.Add("likelihood.log_variance", 1, 1, false);
+  }
+  parameters.Allocate();
+  packed.resize(parameters.segments().size());
+}
+
+void ComposedAutoencoder::Parts::PackWeight(std::size_t segment, std::size_t first,
+                                            std::size_t count) {
+  const ConstMatrix rows =
+      static_cast<const ParameterSet&>(parameters).matrix(segment).slice_rows(first, count);
+  if (pack_backward) {
+    packed[segment].PackRows(rows, first);
+  } else {
+    packed[segment].forward.PackRows(rows, first);
+  }
+}
+
+void ComposedAutoencoder::Parts::PackAll() {
+  for (std::size_t i = 0; i < packed.size(); ++i) {
+    const ParameterSegment& segment = parameters.segment(i);
+    if (!segment.matrix) continue;
+    packed[i].forward.Resize(segment.rows, segment.columns);
+    if (pack_backward) packed[i].backward.Resize(segment.columns, segment.rows);
+    PackWeight(i, 0, segment.rows);
+  }
+}
+
+void ComposedAutoencoder::Parts::ApplyUnitNorm() {
+  if (!spec.penalties().unit_norm_decoder()) return;
+  // The weights that leave one code entry are a row of W, and a column where W is borrowed.
+  const NetworkLayer& layer = network.decoder.front();
+  NormaliseVectors(parameters.matrix(layer.weight), layer.transposed);
+}
+
+RowLikelihood ComposedAutoencoder::Parts::likelihood() const {
+  std::span<const Real> learned;
+  if (log_variance) learned = parameters.span(*log_variance);
+  return {spec.likelihood(), learned};
+}
+
+ConstMatrix ComposedAutoencoder::Parts::RunEncoder(ConstMatrix scaled, Workspace& ws) const {
+  ConstMatrix x = scaled;
+  std::size_t turn = 0;
+  for (const NetworkLayer& layer : network.encoder) {
+    const Matrix y = ws.buffers().hidden[turn++ % 2].Shape(x.rows, layer.outputs);
+    RunLayer(layer, parameters, packed, x, y);
+    x = y;
+  }
+  return x;
+}
+
+Matrix ComposedAutoencoder::Parts::RunDecoder(ConstMatrix codes, Workspace& ws) const {
+  ConstMatrix x = codes;
+  Matrix y;
+  std::size_t turn = 0;
+  for (const NetworkLayer& layer : network.decoder) {
+    y = ws.buffers().hidden[turn++ % 2].Shape(x.rows, layer.outputs);
+    RunLayer(layer, parameters, packed, x, y);
+    x = y;
+  }
+  return y;
+}
+
+LATENT_NUMERICS_END

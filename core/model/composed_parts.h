@@ -1,0 +1,65 @@
+// What a ComposedAutoencoder is made of; shared by its serving side, its initialisation and its
+// training pass, and by nobody else. Belongs to the autoencoder.
+#ifndef LATENT_CORE_MODEL_COMPOSED_PARTS_H_
+#define LATENT_CORE_MODEL_COMPOSED_PARTS_H_
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "core/model/column_statistics.h"
+#include "core/model/composed_autoencoder.h"
+#include "core/model/corruption.h"
+#include "core/model/likelihood.h"
+#include "core/model/network.h"
+#include "core/model/parameters.h"
+#include "core/model/scaling.h"
+
+LATENT_NUMERICS_BEGIN
+
+// What noise a seed is for, so that no two uses share a stream. Persisted results depend on these
+// numbers: never change them.
+enum class RandomPurpose : std::uint64_t {
+  kWeights = 1,
+  kCorruption = 2,
+  kTrainingDraws = 3,
+  kPosteriorDraws = 4,
+  kCellDraws = 5,
+  kRequestCorruption = 6,
+  kPriorDraws = 7,
+};
+
+inline std::uint64_t SeedFor(RandomPurpose purpose, std::uint64_t seed) {
+  return DeriveSeed(seed, static_cast<std::uint64_t>(purpose));
+}
+
+struct ComposedAutoencoder::Parts {
+  Parts(const v1::ModelSpec& model_spec, const ColumnStatistics& column_statistics);
+
+  // Packs rows first .. first + count - 1 of one weight matrix as far as they are read.
+  void PackWeight(std::size_t segment, std::size_t first, std::size_t count);
+  void PackAll();
+  // Holds the columns of the first decoder layer at unit norm, if the spec says so.
+  void ApplyUnitNorm();
+  RowLikelihood likelihood() const;
+  // The last hidden layer of the encoder (the rows themselves if there is none); lives in `ws`.
+  ConstMatrix RunEncoder(ConstMatrix scaled, Workspace& ws) const;
+  // The decoder's parameters of p(row | code) for some codes; the result lives in `ws`.
+  Matrix RunDecoder(ConstMatrix codes, Workspace& ws) const;
+
+  v1::ModelSpec spec;
+  ColumnStatistics statistics;
+  ColumnScaling scaling;
+  CellExtremes extremes;
+  std::vector<Real> means;
+  ParameterSet parameters;
+  Network network;
+  std::optional<std::size_t> log_variance;  // segment of a learned ln(variance)
+  std::vector<DensePacked> packed;          // by segment; weights only
+  bool pack_backward = false;               // tied weights and training read both packings
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_COMPOSED_PARTS_H_

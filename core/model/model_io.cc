@@ -1,0 +1,143 @@
+#include "core/model/model_io.h"
+
+#include <cmath>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/base/status.h"
+#include "core/model/network.h"
+
+namespace latent {
+namespace {
+
+constexpr char kFormat[] = "latent.model";
+constexpr char kFormatVersion[] = "1";
+
+// Files keep weights as [outputs, inputs], the order that most frameworks use for a linear layer;
+// memory has [inputs x outputs].
+Tensor TransposedTensor(ConstMatrix weights) {
+  Tensor tensor{.shape = {weights.columns, weights.rows}, .values = {}};
+  tensor.values.reserve(weights.rows * weights.columns);
+  for (std::size_t o = 0; o < weights.columns; ++o) {
+    for (std::size_t i = 0; i < weights.rows; ++i)
+      tensor.values.push_back(static_cast<float>(weights(i, o)));
+  }
+  return tensor;
+}
+
+template <typename T>
+Tensor VectorTensor(std::span<const T> values) {
+  Tensor tensor{.shape = {values.size()}, .values = {}};
+  for (const T v : values) tensor.values.push_back(static_cast<float>(v));
+  return tensor;
+}
+
+// The tensor called `name` if it has that shape and finite values.
+absl::StatusOr<const Tensor*> Find(const TensorFile& file, const std::string& name,
+                                   const std::vector<std::uint64_t>& shape) {
+  const auto found = file.tensors.find(name);
+  if (found == file.tensors.end()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_MODEL_TENSORS",
+                     absl::StrCat("tensor ", name, " is missing"));
+  }
+  const Tensor& tensor = found->second;
+  std::uint64_t cells = 1;
+  for (const std::uint64_t n : shape) cells *= n;
+  if (tensor.shape != shape || tensor.values.size() != cells) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "BAD_MODEL_TENSORS",
+        absl::StrCat("tensor ", name, " has shape [", absl::StrJoin(tensor.shape, ", "),
+                     "], expected [", absl::StrJoin(shape, ", "), "]"));
+  }
+  for (const float v : tensor.values) {
+    if (std::isfinite(v)) continue;
+    return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_MODEL_TENSORS",
+                     absl::StrCat("tensor ", name, " holds NaN or infinity"));
+  }
+  return &tensor;
+}
+
+absl::StatusOr<std::vector<double>> FindColumn(const TensorFile& file, const std::string& name,
+                                               std::size_t columns) {
+  LATENT_ASSIGN_OR_RETURN(const Tensor* const tensor, Find(file, name, {columns}));
+  return std::vector<double>(tensor->values.begin(), tensor->values.end());
+}
+
+absl::StatusOr<ColumnStatistics> StatisticsFrom(const TensorFile& file, std::size_t columns) {
+  ColumnStatistics s;
+  LATENT_ASSIGN_OR_RETURN(s.min, FindColumn(file, "data.min", columns));
+  LATENT_ASSIGN_OR_RETURN(s.max, FindColumn(file, "data.max", columns));
+  LATENT_ASSIGN_OR_RETURN(s.mean, FindColumn(file, "data.mean", columns));
+  LATENT_ASSIGN_OR_RETURN(s.variance, FindColumn(file, "data.standard_deviation", columns));
+  for (double& v : s.variance) v *= v;
+  return s;
+}
+
+absl::Status LoadSegment(const TensorFile& file, const ParameterSegment& segment, Matrix out) {
+  const std::vector<std::uint64_t> shape =
+      segment.matrix ? std::vector<std::uint64_t>{segment.columns, segment.rows}
+                     : std::vector<std::uint64_t>{segment.rows};
+  LATENT_ASSIGN_OR_RETURN(const Tensor* const tensor, Find(file, segment.name, shape));
+  auto value = tensor->values.begin();
+  for (std::size_t c = 0; c < out.columns; ++c) {
+    for (std::size_t r = 0; r < out.rows; ++r) out(r, c) = *value++;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> CreateModel(
+    const v1::TrainingPlan& plan, const ColumnStatistics& statistics) {
+  LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), statistics.mean.size()));
+  auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);
+  model->Initialise(plan.training().seed());
+  return model;
+}
+
+TensorFile ToTensors(const Autoencoder& model) {
+  TensorFile file;
+  file.metadata = {{"format", kFormat}, {"format_version", kFormatVersion}};
+  model.AddTensors(file);
+  return file;
+}
+
+void ComposedAutoencoder::AddTensors(TensorFile& file) const {
+  for (std::size_t i = 0; i < parameters().segments().size(); ++i) {
+    const ParameterSegment& segment = parameters().segment(i);
+    file.tensors[segment.name] = segment.matrix ? TransposedTensor(parameters().matrix(i))
+                                                : VectorTensor(parameters().span(i));
+  }
+  std::vector<double> deviation = statistics().variance;
+  for (double& v : deviation) v = std::sqrt(v);
+  file.tensors["data.min"] = VectorTensor<double>(statistics().min);
+  file.tensors["data.max"] = VectorTensor<double>(statistics().max);
+  file.tensors["data.mean"] = VectorTensor<double>(statistics().mean);
+  file.tensors["data.standard_deviation"] = VectorTensor<double>(deviation);
+}
+
+absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
+                                                         const TensorFile& tensors) {
+  const auto version = tensors.metadata.find("format_version");
+  if (version != tensors.metadata.end() && version->second != kFormatVersion) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "UNKNOWN_MODEL_FORMAT",
+                     absl::StrCat("model file has format version ", version->second,
+                                  ", this build reads ", kFormatVersion));
+  }
+  const std::size_t columns = plan.data().columns();
+  LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), columns));
+  LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(tensors, columns));
+  auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);
+  for (std::size_t i = 0; i < model->parameters().segments().size(); ++i) {
+    LATENT_RETURN_IF_ERROR(
+        LoadSegment(tensors, model->parameters().segment(i), model->parameters().matrix(i)));
+  }
+  model->RefreshPacked();
+  return model;
+}
+
+}  // namespace latent

@@ -1,0 +1,187 @@
+#include "core/model/network.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "core/model/corruption.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+Activation ActivationOf(v1::Activation activation) {
+  switch (activation) {
+    case v1::ACTIVATION_RELU:
+      return Activation::kRelu;
+    case v1::ACTIVATION_LEAKY_RELU:
+      return Activation::kLeakyRelu;
+    case v1::ACTIVATION_TANH:
+      return Activation::kTanh;
+    case v1::ACTIVATION_SIGMOID:
+      return Activation::kSigmoid;
+    default:  // identity and what CheckArchitecture refuses; protobuf enums are open
+      return Activation::kIdentity;
+  }
+}
+
+bool Known(v1::Activation activation) {
+  return activation != v1::ACTIVATION_UNSPECIFIED && v1::Activation_IsValid(activation);
+}
+
+// The decoder's hidden layers, mirrored from the encoder's unless given.
+v1::Network DecoderOf(const v1::ModelSpec& spec) {
+  if (spec.has_decoder()) return spec.decoder();
+  v1::Network mirrored = spec.encoder();
+  std::reverse(mirrored.mutable_layers()->begin(), mirrored.mutable_layers()->end());
+  return mirrored;
+}
+
+void CheckLayers(const v1::Network& network, const std::string& path, FieldErrors& errors) {
+  for (int i = 0; i < network.layers_size(); ++i) {
+    const v1::DenseLayer& dense = network.layers(i).dense();
+    const std::string layer = absl::StrCat(path, ".layers[", i, "].dense");
+    if (dense.units() < 1) errors.Add(layer + ".units", "expected at least 1");
+    if (!Known(dense.activation())) errors.Add(layer + ".activation", "expected an activation");
+  }
+}
+
+void CheckTied(const v1::ModelSpec& spec, FieldErrors& errors) {
+  const v1::Network decoder = DecoderOf(spec);
+  const int n = spec.encoder().layers_size();
+  bool mirrors = decoder.layers_size() == n;
+  for (int i = 0; mirrors && i < n; ++i) {
+    mirrors = decoder.layers(i).dense().units() == spec.encoder().layers(n - 1 - i).dense().units();
+  }
+  if (!mirrors) {
+    errors.Add("architecture.tied_weights",
+               "the decoder's widths must be the encoder's in reverse; leave the decoder out");
+  }
+}
+
+void CheckPenalty(const v1::ActivityPenalty& penalty, int layers, const std::string& path,
+                  FieldErrors& errors) {
+  const int given = penalty.per_layer_size();
+  if (given == 0 || given == layers) return;
+  errors.Add(path + ".per_layer",
+             absl::StrCat("expected one weight for each of ", layers,
+                          " layers (encoder hidden, code, decoder hidden), got ", given));
+}
+
+void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
+  const v1::Latent& latent = spec.latent();
+  if (latent.dim() < 1) errors.Add("architecture.latent.dim", "expected at least 1");
+  if (latent.kind_case() == v1::Latent::KIND_NOT_SET) {
+    errors.Add("architecture.latent.kind", "expected deterministic or gaussian");
+  }
+  if (latent.has_deterministic() && !Known(latent.deterministic().activation())) {
+    errors.Add("architecture.latent.deterministic.activation", "expected an activation");
+  }
+  const v1::Likelihood& likelihood = spec.likelihood();
+  if (!likelihood.has_gaussian() && !likelihood.has_bernoulli()) {
+    errors.Add("architecture.likelihood.kind", "expected gaussian or bernoulli");
+  }
+  if (likelihood.gaussian().has_variance() && !(likelihood.gaussian().variance() > 0)) {
+    errors.Add("architecture.likelihood.gaussian.variance", "expected a number > 0");
+  }
+  if (spec.objective().has_elbo() && !latent.has_gaussian()) {
+    errors.Add("architecture.objective.elbo", "needs a Gaussian latent; choose latent.gaussian");
+  }
+  const int layers = spec.encoder().layers_size() + 1 + DecoderOf(spec).layers_size();
+  CheckPenalty(spec.penalties().l1(), layers, "architecture.penalties.l1", errors);
+  CheckPenalty(spec.penalties().l2(), layers, "architecture.penalties.l2", errors);
+}
+
+// Adds layers one by one, each with its own weights or those of a tied partner.
+class Builder {
+ public:
+  explicit Builder(ParameterSet* parameters) : parameters_(*parameters) {}
+
+  NetworkLayer Add(std::string name, std::size_t inputs, std::size_t outputs, Activation activation,
+                   const NetworkLayer* partner = nullptr) {
+    NetworkLayer layer{
+        .name = std::move(name), .inputs = inputs, .outputs = outputs, .activation = activation};
+    layer.transposed = partner != nullptr;
+    layer.weight = layer.transposed
+                       ? partner->weight
+                       : parameters_.Add(layer.name + ".weight", inputs, outputs, true);
+    layer.bias = parameters_.Add(layer.name + ".bias", outputs, 1, false);
+    return layer;
+  }
+
+ private:
+  ParameterSet& parameters_;
+};
+
+// The encoder-side layer whose weights decoder layer `index` borrows.
+const NetworkLayer& PartnerOf(const Network& network, std::size_t index) {
+  return index == 0 ? network.code : network.encoder[network.encoder.size() - index];
+}
+
+}  // namespace
+
+absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
+  FieldErrors errors;
+  if (columns < 1) errors.Add("data.columns", "expected at least 1");
+  CheckLayers(spec.encoder(), "architecture.encoder", errors);
+  CheckLayers(spec.decoder(), "architecture.decoder", errors);
+  CheckParts(spec, errors);
+  if (spec.tied_weights()) CheckTied(spec, errors);
+  if (spec.has_corruption() && spec.corruption().kind_case() != v1::Corruption::KIND_NOT_SET) {
+    const absl::Status status = CheckCorruption(spec.corruption());
+    for (const ErrorDetails::Field& field : DetailsOf(status).fields) {
+      errors.Add("architecture.corruption." + field.path, field.description);
+    }
+  }
+  return errors.ToStatus();
+}
+
+Network BuildNetwork(const v1::ModelSpec& spec, std::size_t columns, ParameterSet* parameters) {
+  Network network;
+  Builder builder(parameters);
+  std::size_t width = columns;
+  for (const v1::Layer& layer : spec.encoder().layers()) {
+    network.encoder.push_back(builder.Add(absl::StrCat("encoder.", network.encoder.size()), width,
+                                          layer.dense().units(),
+                                          ActivationOf(layer.dense().activation())));
+    width = layer.dense().units();
+  }
+  const std::size_t dim = spec.latent().dim();
+  if (spec.latent().has_gaussian()) {
+    network.code = builder.Add("latent.mu", width, dim, Activation::kIdentity);
+    network.log_variance = builder.Add("latent.log_variance", width, dim, Activation::kIdentity);
+  } else {
+    network.code = builder.Add("latent.code", width, dim,
+                               ActivationOf(spec.latent().deterministic().activation()));
+  }
+  const v1::Network decoder = DecoderOf(spec);
+  const auto add_decoder = [&](std::string name, std::size_t outputs, Activation activation) {
+    const NetworkLayer* partner =
+        spec.tied_weights() ? &PartnerOf(network, network.decoder.size()) : nullptr;
+    network.decoder.push_back(builder.Add(std::move(name), width, outputs, activation, partner));
+    width = outputs;
+  };
+  width = dim;
+  for (const v1::Layer& layer : decoder.layers()) {
+    add_decoder(absl::StrCat("decoder.", network.decoder.size()), layer.dense().units(),
+                ActivationOf(layer.dense().activation()));
+  }
+  add_decoder("output", columns, Activation::kIdentity);
+  return network;
+}
+
+std::uint64_t CountParameters(const v1::ModelSpec& spec, std::size_t columns) {
+  ParameterSet parameters;
+  BuildNetwork(spec, columns, &parameters);
+  const bool learned = spec.likelihood().gaussian().learned_variance();
+  return parameters.count() + (learned ? 1 : 0);
+}
+
+void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
+              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y) {
+  const DensePacked& weights = packed[layer.weight];
+  DenseForward(x, layer.transposed ? weights.backward : weights.forward,
+               parameters.span(layer.bias), layer.activation, y);
+}
+
+LATENT_NUMERICS_END

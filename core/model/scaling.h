@@ -1,0 +1,38 @@
+// The invertible map from dataset units to the units that the network sees, column by column:
+// scaled = (x - shift) / scale. Fitted once, then immutable; any thread.
+#ifndef LATENT_CORE_MODEL_SCALING_H_
+#define LATENT_CORE_MODEL_SCALING_H_
+
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "core/model/column_statistics.h"
+#include "core/nn/matrix.h"
+#include "latent/v1/spec.pb.h"
+
+LATENT_NUMERICS_BEGIN
+
+class ColumnScaling {
+ public:
+  // A constant column has scale 1: it maps to 0. Uses the statistics rounded to Real, as a file
+  // keeps them, so that a loaded model scales to the bit as the saved one did.
+  ColumnScaling(const v1::Scaling& spec, const ColumnStatistics& statistics);
+
+  // Whether both maps leave every cell as it is.
+  bool identity() const { return shift_.empty(); }
+  // Dataset units to scaled ones; `out` may be `in`.
+  void Apply(std::span<const Real> in, std::span<Real> out) const;
+  // Back again.
+  void Invert(std::span<const Real> in, std::span<Real> out) const;
+  // Factor from scaled units to dataset units of a column.
+  Real scale(std::size_t column) const { return identity() ? Real{1} : scale_[column]; }
+  Real shift(std::size_t column) const { return identity() ? Real{0} : shift_[column]; }
+
+ private:
+  std::vector<Real> shift_, scale_;  // empty for the identity
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_SCALING_H_

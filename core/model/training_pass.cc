@@ -1,0 +1,285 @@
+#include "core/model/training_pass.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/thread_pool.h"
+#include "core/model/training_state.h"
+#include "core/nn/dense.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+// Rows of weights that threads take together: a multiple of the kernel's six and of what keeps
+// threads off each other's cache lines.
+constexpr std::size_t kWeightRows = 12;
+constexpr std::size_t kVectorRows = 16;
+// Packing writes 16 columns together.
+constexpr std::size_t kPackRows = PackedMatrix::kPanelColumns;
+
+bool AllFinite(std::span<const Real> values) {
+  return std::all_of(values.begin(), values.end(), [](Real v) { return std::isfinite(v); });
+}
+
+double MeanOf(const std::vector<double>& values, std::size_t rows) {
+  double sum = 0;
+  for (std::size_t r = 0; r < rows; ++r) sum += values[r];
+  return sum / static_cast<double>(rows);
+}
+
+}  // namespace
+
+ObjectiveTerms::ObjectiveTerms(const v1::ModelSpec& spec)
+    : charge_kl(spec.objective().has_elbo()),
+      draws(std::max<std::size_t>(1, spec.objective().elbo().draws())),
+      free_bits(spec.objective().elbo().free_bits()) {}
+
+TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t batch_limit,
+                           std::size_t threads)
+    : parts(*model_parts),
+      objective(parts.spec),
+      corrupts(ChangesRows(parts.spec.corruption())),
+      max_batch(batch_limit) {
+  const Network& network = parts.network;
+  const std::size_t columns = parts.statistics.mean.size();
+  const std::size_t dim = network.code.outputs;
+  target.Resize(max_batch * columns);
+  if (corrupts) noisy.Resize(max_batch * columns);
+  const AlignedBuffer* input = corrupts ? &noisy : &target;
+  const std::vector<LayerPenalty> penalties =
+      PenaltiesOf(parts.spec.penalties(), network.penalised());
+  std::size_t penalised = 0;
+  const auto attach = [&](LayerPass& pass, const NetworkLayer& layer, std::size_t factor) {
+    pass.layer = &layer;
+    pass.row_factor = factor;
+    pass.input = input;
+    pass.output.Resize(max_batch * factor * layer.outputs);
+    pass.delta.Resize(max_batch * factor * layer.outputs);
+    pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
+  };
+  encoder = std::vector<LayerPass>(network.encoder.size());
+  for (std::size_t i = 0; i < encoder.size(); ++i) {
+    attach(encoder[i], network.encoder[i], 1);
+    encoder[i].penalty = penalties[penalised++];
+    input = &encoder[i].output;
+  }
+  attach(code, network.code, 1);
+  code.penalty = penalties[penalised++];
+  std::size_t factor = 1;
+  if (network.log_variance) {
+    attach(log_variance.emplace(), *network.log_variance, 1);
+    factor = objective.draws;
+    for (AlignedBuffer* buffer : {&sigma, &variance}) buffer->Resize(max_batch * dim);
+    for (AlignedBuffer* buffer : {&noise, &draws, &draw_delta}) {
+      buffer->Resize(max_batch * factor * dim);
+    }
+  }
+  input = network.log_variance ? &draws : &code.output;
+  decoder = std::vector<LayerPass>(network.decoder.size());
+  for (std::size_t i = 0; i < decoder.size(); ++i) {
+    attach(decoder[i], network.decoder[i], factor);
+    if (i + 1 < decoder.size()) decoder[i].penalty = penalties[penalised++];
+    input = &decoder[i].output;
+  }
+  for (std::vector<double>* sums : {&reconstruction, &kl, &charged, &l1, &l2}) {
+    sums->resize(max_batch);
+  }
+  AssignGradients(threads);
+}
+
+void TrainingPass::State::AssignGradients(std::size_t threads) {
+  const std::span<const ParameterSegment> segments = parts.parameters.segments();
+  gradient.Resize(parts.parameters.values().size());
+  uses.resize(segments.size());
+  layers = Layers();
+  for (LayerPass* pass : layers) {
+    Use& weight = uses[pass->layer->weight];
+    (pass->layer->transposed ? weight.borrower : weight.owner) = pass;
+    uses[pass->layer->bias].owner = pass;
+  }
+  ranges.resize(threads);
+  for (std::size_t t = 0; t < threads; ++t) {
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+      const ParameterSegment& s = segments[i];
+      const auto [first, count] = Share(s.rows, threads, t, s.matrix ? kWeightRows : kVectorRows);
+      if (count == 0) continue;
+      ranges[t].push_back({.segment = i,
+                           .first_row = first,
+                           .rows = count,
+                           .offset = s.offset + first * s.columns,
+                           .size = count * s.columns});
+    }
+  }
+}
+
+std::vector<LayerPass*> TrainingPass::State::Layers() {
+  std::vector<LayerPass*> all;
+  for (LayerPass& pass : encoder) all.push_back(&pass);
+  all.push_back(&code);
+  if (log_variance) all.push_back(&*log_variance);
+  for (LayerPass& pass : decoder) all.push_back(&pass);
+  return all;
+}
+
+TrainingPass::TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads)
+    : state_(std::make_unique<State>(model->parts_.get(), max_batch, threads)) {
+  model->parts_->pack_backward = true;
+  model->parts_->PackAll();
+}
+TrainingPass::~TrainingPass() = default;
+
+std::uint64_t TrainingPass::BytesNeeded(const v1::ModelSpec& spec, std::size_t columns,
+                                        std::size_t max_batch) {
+  ParameterSet parameters;
+  const Network network = BuildNetwork(spec, columns, &parameters);
+  const std::uint64_t batch = max_batch;
+  const std::uint64_t draw_factor =
+      network.log_variance ? ObjectiveTerms(spec).draws : std::uint64_t{1};
+  std::uint64_t cells = 2 * batch * columns;
+  const auto add = [&](const NetworkLayer& layer, std::uint64_t factor) {
+    cells += 3 * batch * factor * std::max(layer.inputs, layer.outputs);
+  };
+  for (const NetworkLayer& layer : network.encoder) add(layer, 1);
+  add(network.code, 1);
+  if (network.log_variance) add(*network.log_variance, 1 + draw_factor);
+  for (const NetworkLayer& layer : network.decoder) add(layer, draw_factor);
+  // The gradient and two packings of the weights.
+  cells += 3 * static_cast<std::uint64_t>(parameters.count());
+  return cells * sizeof(Real);
+}
+
+void TrainingPass::Begin(const Batch& batch) {
+  State& s = *state_;
+  s.batch = batch;
+  s.rows = batch.indices.size();
+  s.noise_seed = SeedFor(RandomPurpose::kCorruption, batch.seed);
+  s.draw_seed = SeedFor(RandomPurpose::kTrainingDraws, batch.seed);
+  for (LayerPass* pass : s.layers) {
+    pass->packed.Resize(s.rows * pass->row_factor,
+                        pass->layer->transposed ? pass->layer->inputs : pass->layer->outputs);
+  }
+}
+
+void TrainingPass::ForwardBackward(std::size_t first, std::size_t count) {
+  if (count == 0) return;
+  State& s = *state_;
+  s.PrepareRows(first, count);
+  s.ForwardRows(first, count);
+  s.ChargeReconstruction(first, count);
+  s.BackwardDecoder(first, count);
+  if (s.log_variance) s.BackwardLatent(first, count);
+  s.BackwardEncoder(first, count);
+  s.PackRows(first, count);
+}
+
+BatchLoss TrainingPass::Loss() const {
+  const State& s = *state_;
+  BatchLoss loss{.reconstruction = MeanOf(s.reconstruction, s.rows),
+                 .kl = MeanOf(s.kl, s.rows),
+                 .l1 = MeanOf(s.l1, s.rows),
+                 .l2 = MeanOf(s.l2, s.rows)};
+  loss.total = loss.reconstruction + MeanOf(s.charged, s.rows) + loss.l1 + loss.l2;
+  return loss;
+}
+
+std::vector<NamedTerm> TrainingPass::Terms(const BatchLoss& loss) const {
+  const State& s = *state_;
+  std::vector<NamedTerm> terms = {{"reconstruction", loss.reconstruction}};
+  if (s.log_variance) terms.push_back({"kl", loss.kl});
+  const auto charges = [&](double LayerPenalty::*weight) {
+    return std::any_of(s.layers.begin(), s.layers.end(),
+                       [&](const LayerPass* pass) { return pass->penalty.*weight != 0; });
+  };
+  if (charges(&LayerPenalty::l1)) terms.push_back({"l1", loss.l1});
+  if (charges(&LayerPenalty::l2)) terms.push_back({"l2", loss.l2});
+  return terms;
+}
+
+std::span<const ParameterRange> TrainingPass::ranges(std::size_t thread) const {
+  return state_->ranges[thread];
+}
+
+std::span<Real> TrainingPass::gradient() {
+  return {state_->gradient.data(), state_->parts.parameters.values().size()};
+}
+
+void TrainingPass::Gradient(const ParameterRange& range) {
+  State& s = *state_;
+  const ParameterSegment& segment = s.parts.parameters.segment(range.segment);
+  const State::Use& use = s.uses[range.segment];
+  Real* const out = s.gradient.data() + range.offset;
+  if (use.owner == nullptr) {  // the learned ln(variance), shared by all cells
+    const RowLikelihood likelihood = s.parts.likelihood();
+    double sum = 0;
+    for (std::size_t r = 0; r < s.rows; ++r) {
+      sum += likelihood.LogVarianceGradient(s.reconstruction[r], s.batch.rows.columns);
+    }
+    *out = static_cast<Real>(sum / static_cast<double>(s.rows));
+    return;
+  }
+  const LayerPass& owner = *use.owner;
+  if (!segment.matrix) {
+    DenseBiasGradient(owner.View(owner.delta, s.rows), range.first_row, false, {out, range.size});
+    return;
+  }
+  const Matrix dw(out, range.rows, segment.columns);
+  DenseWeightGradient(owner.Input(s.rows), owner.packed, range.first_row, false, dw);
+  if (use.borrower == nullptr) return;
+  // y = x Wᵀ adds dYᵀ X to dW: the borrower's deltas stand where the owner's inputs do.
+  const LayerPass& borrower = *use.borrower;
+  DenseWeightGradient(borrower.View(borrower.delta, s.rows), borrower.packed, range.first_row, true,
+                      dw);
+}
+
+bool TrainingPass::has_constraints() const {
+  return state_->parts.spec.penalties().unit_norm_decoder() || state_->parts.log_variance;
+}
+
+void TrainingPass::ApplyConstraints(std::size_t thread) {
+  if (thread != 0) return;
+  ComposedAutoencoder::Parts& parts = state_->parts;
+  parts.ApplyUnitNorm();
+  if (!parts.log_variance) return;
+  // Clamped as a number, not inside the loss: its gradient never vanishes, so it can come back.
+  Real& value = parts.parameters.span(*parts.log_variance)[0];
+  value = std::clamp(value, static_cast<Real>(kLeastLogVariance),
+                     static_cast<Real>(kGreatestLogVariance));
+}
+
+void TrainingPass::RefreshPacked(std::size_t thread) {
+  ComposedAutoencoder::Parts& parts = state_->parts;
+  const std::span<const ParameterSegment> segments = parts.parameters.segments();
+  for (std::size_t i = 0; i < segments.size(); ++i) {
+    if (!segments[i].matrix) continue;
+    const auto [first, count] = Share(segments[i].rows, state_->ranges.size(), thread, kPackRows);
+    if (count > 0) parts.PackWeight(i, first, count);
+  }
+}
+
+std::string TrainingPass::FindNotFinite() const {
+  State& s = *state_;
+  const ParameterSet& parameters = s.parts.parameters;
+  for (std::size_t i = 0; i < parameters.segments().size(); ++i) {
+    if (!AllFinite(parameters.span(i))) return "parameter " + parameters.segment(i).name;
+  }
+  for (const LayerPass* pass : s.layers) {
+    const Matrix output = pass->View(pass->output, s.rows);
+    if (!AllFinite({output.data, output.rows * output.columns})) {
+      return absl::StrCat("layer ", pass->layer->name, " (activation)");
+    }
+  }
+  for (const NamedTerm& term : Terms(Loss())) {
+    if (!std::isfinite(term.value)) return "term " + std::string(term.name);
+  }
+  for (std::size_t i = 0; i < parameters.segments().size(); ++i) {
+    const ParameterSegment& segment = parameters.segment(i);
+    if (!AllFinite({s.gradient.data() + segment.offset, segment.size()})) {
+      return "gradient of " + segment.name;
+    }
+  }
+  return "";
+}
+
+LATENT_NUMERICS_END

@@ -1,0 +1,22 @@
+// What a Workspace holds. Seen by core/model alone.
+#ifndef LATENT_CORE_MODEL_WORKSPACE_H_
+#define LATENT_CORE_MODEL_WORKSPACE_H_
+
+#include <array>
+
+#include "core/model/autoencoder.h"
+#include "core/nn/aligned_buffer.h"
+
+LATENT_NUMERICS_BEGIN
+
+struct Workspace::Buffers {
+  AlignedBuffer scaled;                 // rows in scaled units
+  std::array<AlignedBuffer, 2> hidden;  // layers write them in turn
+  AlignedBuffer code;                   // codes that the caller does not want
+  AlignedBuffer log_variance;           // of Gaussian latents
+  AlignedBuffer variance;
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_WORKSPACE_H_
