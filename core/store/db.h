@@ -11,6 +11,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -120,6 +122,7 @@ class Database {
   absl::Status Migrate() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status RunBody(bool write, const std::function<absl::Status(Transaction&)>& body,
                        std::vector<std::function<void()>>* hooks);
+  // Does nothing unless a commit has failed.
   absl::Status Reopen();
 
   enum class Health { kGood, kBroken, kReconciling };
@@ -127,6 +130,7 @@ class Database {
   mutable Mutex mutex_;
   sqlite3* db_ ABSL_GUARDED_BY(mutex_) = nullptr;
   Health health_ ABSL_GUARDED_BY(mutex_) = Health::kGood;
+  std::thread::id reconciler_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<absl::Status()>> reconcilers_;
 };
 
