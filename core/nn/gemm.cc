@@ -1,0 +1,120 @@
+#include "core/nn/gemm.h"
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/nn/kernels.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+constexpr std::size_t kPanel = PackedMatrix::kPanelColumns;
+static_assert(kPanel == kernels::kPanel);
+static_assert(static_cast<int>(Activation::kRelu) == kernels::kRelu);
+static_assert(static_cast<int>(Activation::kSigmoid) == kernels::kSigmoid);
+
+kernels::Function FunctionOf(Activation activation) {
+  return static_cast<kernels::Function>(activation);
+}
+
+// A call for c = a b with a's rows one after the other and nothing added.
+kernels::GemmCall CallFor(ConstMatrix a, const PackedMatrix& b, Matrix c) {
+  assert(c.columns == b.n());
+  kernels::GemmCall call{};
+  call.a = a.data;
+  call.a_row = a.stride;
+  call.a_k = 1;
+  call.b = b.data();
+  call.c = c.data;
+  call.c_row = c.stride;
+  call.m = c.rows;
+  call.n = c.columns;
+  call.k = b.k();
+  return call;
+}
+
+}  // namespace
+
+void PackedMatrix::Resize(std::size_t k, std::size_t n) {
+  const std::size_t panels = (n + kPanel - 1) / kPanel;
+  cells_.Resize(panels * kPanel * k);
+  k_ = k;
+  n_ = n;
+}
+
+void PackedMatrix::Pack(ConstMatrix b) {
+  Resize(b.rows, b.columns);
+  PackRows(b, 0);
+}
+
+void PackedMatrix::PackTransposed(ConstMatrix b) {
+  Resize(b.columns, b.rows);
+  PackTransposedRows(b, 0);
+}
+
+void PackedMatrix::PackRows(ConstMatrix b, std::size_t first) {
+  assert(b.columns == n_ && first + b.rows <= k_);
+  for (std::size_t j = 0; j < n_; j += kPanel) {
+    const std::size_t columns = std::min(kPanel, n_ - j);
+    for (std::size_t r = 0; r < b.rows; ++r) {
+      Real* to = cells_.data() + j * k_ + (first + r) * kPanel;
+      std::copy_n(b.data + r * b.stride + j, columns, to);
+      std::fill(to + columns, to + kPanel, Real{0});
+    }
+  }
+}
+
+void PackedMatrix::PackTransposedRows(ConstMatrix b, std::size_t first) {
+  assert(b.columns == k_ && first + b.rows <= n_);
+  // Row r of b becomes one lane of a panel; the rows of one panel are taken together, so that each
+  // of its cache lines is written once.
+  for (std::size_t r = 0; r < b.rows;) {
+    const std::size_t lane = (first + r) % kPanel;
+    const std::size_t lanes = std::min(kPanel - lane, b.rows - r);
+    Real* panel = cells_.data() + (first + r - lane) * k_;
+    // The lanes past the last column are nobody's: whoever packs that column clears them.
+    const bool last = first + r + lanes == n_;
+    for (std::size_t k = 0; k < k_; ++k) {
+      Real* to = panel + k * kPanel;
+      for (std::size_t l = 0; l < lanes; ++l) to[lane + l] = b.data[(r + l) * b.stride + k];
+      if (last) std::fill(to + lane + lanes, to + kPanel, Real{0});
+    }
+    r += lanes;
+  }
+}
+
+void GemmNn(ConstMatrix x, const PackedMatrix& w, std::span<const Real> bias, Activation activation,
+            Matrix y) {
+  assert(x.rows == y.rows && x.columns == w.k() && (bias.empty() || bias.size() == w.n()));
+  kernels::GemmCall call = CallFor(x, w, y);
+  call.bias = bias.empty() ? nullptr : bias.data();
+  const bool in_store = activation == Activation::kRelu || activation == Activation::kLeakyRelu;
+  if (in_store) call.activation = FunctionOf(activation);
+  kernels::Active().gemm(call);
+  if (!in_store) Activate(activation, y);
+}
+
+void GemmNt(ConstMatrix dy, const PackedMatrix& wt, const NtOptions& options, Matrix dx) {
+  assert(dy.rows == dx.rows && dy.columns == wt.k());
+  kernels::GemmCall call = CallFor(dy, wt, dx);
+  call.accumulate = options.accumulate;
+  if (options.activation != Activation::kIdentity) {
+    assert(options.outputs.rows == dx.rows && options.outputs.columns == dx.columns);
+    call.outputs = options.outputs.data;
+    call.outputs_row = options.outputs.stride;
+    call.derivative = FunctionOf(options.activation);
+  }
+  kernels::Active().gemm(call);
+}
+
+void GemmTn(ConstMatrix x, const PackedMatrix& dy, std::size_t first, bool accumulate, Matrix dw) {
+  assert(x.rows == dy.k() && first + dw.rows <= x.columns);
+  kernels::GemmCall call = CallFor(x, dy, dw);
+  call.a = x.data + first;
+  call.a_row = 1;
+  call.a_k = x.stride;
+  call.accumulate = accumulate;
+  kernels::Active().gemm(call);
+}
+
+LATENT_NUMERICS_END

@@ -1,0 +1,27 @@
+#include "core/nn/init.h"
+
+#include <cmath>
+#include <cstddef>
+
+#include "core/base/random.h"
+
+LATENT_NUMERICS_BEGIN
+
+void GlorotUniform(std::uint64_t seed, std::uint32_t tensor, Matrix weights) {
+  const auto limit =
+      static_cast<Real>(std::sqrt(6.0 / static_cast<double>(weights.rows + weights.columns)));
+  for (std::size_t r = 0; r < weights.rows; ++r) {
+    FillUniform({seed, tensor, r}, weights.row(r));
+    for (Real& w : weights.row(r)) w = limit * (2 * w - 1);
+  }
+}
+
+void HeNormal(std::uint64_t seed, std::uint32_t tensor, Matrix weights) {
+  const auto deviation = static_cast<Real>(std::sqrt(2.0 / static_cast<double>(weights.rows)));
+  for (std::size_t r = 0; r < weights.rows; ++r) {
+    FillNormal({seed, tensor, r}, weights.row(r));
+    for (Real& w : weights.row(r)) w *= deviation;
+  }
+}
+
+LATENT_NUMERICS_END

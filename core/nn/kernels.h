@@ -1,0 +1,77 @@
+// The hot loops behind core/nn as a table of plain functions, one table an instruction-set level.
+// Units compiled for a level hold intrinsics and loops alone, in anonymous namespaces, behind these
+// C-like signatures: an inline function that two levels shared would be merged by the linker, and
+// code for the newer CPU would run on the older one. For core/nn itself; others use its headers.
+#ifndef LATENT_CORE_NN_KERNELS_H_
+#define LATENT_CORE_NN_KERNELS_H_
+
+#include <stddef.h>
+
+#include "core/nn/matrix.h"
+
+LATENT_NUMERICS_BEGIN
+namespace kernels {
+
+// The panel width that GemmCall's right-hand operand is packed in, see PackedMatrix.
+inline constexpr size_t kPanel = 16;
+
+// In the order of Activation.
+enum Function { kIdentity, kRelu, kLeakyRelu, kTanh, kSigmoid };
+
+// c[m x n] = f(start + A B), each entry one chain over k from 0; then times d(outputs).
+struct GemmCall {
+  const Real* a;  // entry (i, k) is a[i * a_row + k * a_k]; one of the strides is 1
+  size_t a_row;
+  size_t a_k;
+  const Real* b;  // packed panels
+  Real* c;
+  size_t c_row;
+  size_t m, n, k;
+  const Real* bias;     // where chains start: these n entries, or
+  bool accumulate;      // at c, or (neither) at 0
+  Function activation;  // f: identity, ReLU or LeakyReLU
+  const Real* outputs;  // null, or [m x n]: multiply by the derivative of
+  size_t outputs_row;   //
+  Function derivative;  // this function, computed from its outputs
+};
+
+// ApplyAdam's constants in the precision of the weights.
+struct AdamConstants {
+  Real gradient_scale, beta1, one_minus_beta1, beta2, one_minus_beta2;
+  Real rate;             // learning rate / (1 - beta1^t)
+  Real variance_factor;  // 1 / (1 - beta2^t)
+  Real epsilon;
+  Real decay;  // learning rate x weight decay
+};
+
+struct Table {
+  void (*gemm)(const GemmCall& call);
+  // out[i] = f(in[i]); in == out is allowed.
+  void (*exp)(const Real* in, Real* out, size_t count);
+  void (*log)(const Real* in, Real* out, size_t count);
+  void (*tanh)(const Real* in, Real* out, size_t count);
+  void (*sigmoid)(const Real* in, Real* out, size_t count);
+  void (*softplus)(const Real* in, Real* out, size_t count);
+  // See BernoulliNats and SquaredError; gradient and cells may be null.
+  double (*bernoulli)(const Real* logits, const Real* targets, size_t count, Real scale,
+                      Real* gradient, Real* cells);
+  double (*squared_error)(const Real* predictions, const Real* targets, size_t count, Real scale,
+                          Real* gradient);
+  double (*sum)(const Real* cells, size_t count);
+  double (*sum_squares)(const Real* cells, size_t count);
+  void (*adam)(const AdamConstants& constants, size_t count, const Real* gradients, Real* weights,
+               Real* first_moment, Real* second_moment);
+};
+
+extern const Table kPortable;
+#if defined(__x86_64__) && !defined(LATENT_REAL_DOUBLE)
+extern const Table kAvx2;
+#endif
+
+// The table of ActiveIsa(); double has the portable one alone.
+const Table& Active();
+
+}  // namespace kernels
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_NN_KERNELS_H_

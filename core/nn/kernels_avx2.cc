@@ -1,0 +1,246 @@
+// Compiled for AVX2 and FMA; see kernels.h for what must not stand here.
+
+#include <immintrin.h>
+
+#include "core/nn/elementwise.inc"
+#include "core/nn/kernels.h"
+
+LATENT_NUMERICS_BEGIN
+namespace kernels {
+namespace {
+
+// Rows of a tile: 6 x 16 results are 12 registers, which hides the latency of the multiply-adds.
+constexpr size_t kTileRows = 6;
+// How much of X^T is copied at a time, in rows of the batch.
+constexpr size_t kChunk = 256;
+
+// The first `count` of eight lanes.
+inline __m256i Mask(size_t count) {
+  const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(static_cast<int>(count)), lanes);
+}
+
+inline __m256 Load(const float* p, size_t count) {
+  return count >= 8 ? _mm256_loadu_ps(p) : _mm256_maskload_ps(p, Mask(count));
+}
+inline void Store(float* p, __m256 value, size_t count) {
+  if (count >= 8) {
+    _mm256_storeu_ps(p, value);
+  } else {
+    _mm256_maskstore_ps(p, Mask(count), value);
+  }
+}
+
+inline __m256 ActivateLanes(Function function, __m256 x) {
+  const __m256 zero = _mm256_setzero_ps();
+  if (function == kRelu) return _mm256_max_ps(zero, x);  // in this order NaN stays
+  if (function == kLeakyRelu) {
+    const __m256 positive = _mm256_cmp_ps(x, zero, _CMP_GT_OQ);
+    return _mm256_blendv_ps(_mm256_mul_ps(x, _mm256_set1_ps(kSlope)), x, positive);
+  }
+  return x;
+}
+
+inline __m256 TimesDerivative(Function function, __m256 output, __m256 x) {
+  const __m256 one = _mm256_set1_ps(1);
+  switch (function) {
+    case kIdentity:
+      break;
+    case kRelu:
+      return _mm256_and_ps(x, _mm256_cmp_ps(output, _mm256_setzero_ps(), _CMP_GT_OQ));
+    case kLeakyRelu:
+      return _mm256_mul_ps(
+          x, _mm256_blendv_ps(_mm256_set1_ps(kSlope), one,
+                              _mm256_cmp_ps(output, _mm256_setzero_ps(), _CMP_GT_OQ)));
+    case kTanh:
+      return _mm256_mul_ps(x, _mm256_sub_ps(one, _mm256_mul_ps(output, output)));
+    case kSigmoid:
+      return _mm256_mul_ps(x, _mm256_mul_ps(output, _mm256_sub_ps(one, output)));
+  }
+  return x;
+}
+
+// Where the chain of eight entries of c starts.
+inline __m256 Start(const GemmCall& call, size_t i, size_t j, size_t count) {
+  if (count == 0) return _mm256_setzero_ps();
+  if (call.accumulate) return Load(call.c + i * call.c_row + j, count);
+  if (call.bias != nullptr) return Load(call.bias + j, count);
+  return _mm256_setzero_ps();
+}
+
+inline void Finish(const GemmCall& call, size_t i, size_t j, size_t count, __m256 value) {
+  if (count == 0) return;
+  value = ActivateLanes(call.activation, value);
+  if (call.outputs != nullptr) {
+    value = TimesDerivative(call.derivative, Load(call.outputs + i * call.outputs_row + j, count),
+                            value);
+  }
+  Store(call.c + i * call.c_row + j, value, count);
+}
+
+// Columns left from j on, at most 8.
+inline size_t Left(const GemmCall& call, size_t j) {
+  return j >= call.n ? 0 : (call.n - j < 8 ? call.n - j : 8);
+}
+
+// Rows of A as a tile reads them: entry (r, k) is a[r * row + k * step], for `count` values of k
+// from `first` on.
+struct Rows {
+  const float* a;
+  size_t row;
+  size_t step;
+  size_t first;
+  size_t count;
+};
+
+// kRows x 16 kPanels entries of c from (i, j).
+template <int kRows, int kPanels>
+inline void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
+  constexpr int kVectors = 2 * kPanels;
+  static_assert(kPanels == 1 || kRows <= kVectors);
+  __m256 sums[kRows][kVectors];
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    const size_t column = j + 8 * static_cast<size_t>(v);
+    const size_t count = Left(call, column);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      sums[r][v] = Start(call, i + static_cast<size_t>(r), column, count);
+    }
+  }
+  const size_t panel = call.k * kPanel;
+  const float* a = rows.a;
+  const float* b = call.b + j * call.k + rows.first * kPanel;
+  const size_t row = rows.row, step = rows.step;
+  for (size_t k = rows.count; k != 0; --k) {
+    // The fewer operands wait in registers beside the sums; the other ones pass one by one.
+    if constexpr (kRows > kVectors) {
+      __m256 lanes[kVectors];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) lanes[v] = _mm256_loadu_ps(b + 8 * v);
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        const __m256 factor = _mm256_broadcast_ss(a + static_cast<size_t>(r) * row);
+#pragma GCC unroll 8
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = _mm256_fmadd_ps(factor, lanes[v], sums[r][v]);
+        }
+      }
+    } else {
+      __m256 factor[kRows];
+#pragma GCC unroll 8
+      for (int r = 0; r < kRows; ++r) {
+        factor[r] = _mm256_broadcast_ss(a + static_cast<size_t>(r) * row);
+      }
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        const __m256 lanes = _mm256_loadu_ps(b + static_cast<size_t>(v / 2) * panel + 8 * (v % 2));
+#pragma GCC unroll 8
+        for (int r = 0; r < kRows; ++r) {
+          sums[r][v] = _mm256_fmadd_ps(factor[r], lanes, sums[r][v]);
+        }
+      }
+    }
+    a += step;
+    b += kPanel;
+  }
+#pragma GCC unroll 8
+  for (int v = 0; v < kVectors; ++v) {
+    const size_t column = j + 8 * static_cast<size_t>(v);
+    const size_t count = Left(call, column);
+#pragma GCC unroll 8
+    for (int r = 0; r < kRows; ++r) {
+      Finish(call, i + static_cast<size_t>(r), column, count, sums[r][v]);
+    }
+  }
+}
+
+// Rows of the next tile of m that are left: 6, but never so that fewer than 4 remain where that can
+// be avoided, because thin tiles wait for their own results.
+inline size_t NextRows(size_t left) {
+  if (left <= kTileRows) return left;
+  if (left < 2 * kTileRows && left - kTileRows < 4) return left < 8 ? 4 : left - 4;
+  return kTileRows;
+}
+
+// A tile of `height` (1 to 6) rows over one panel.
+inline void OnePanel(const GemmCall& call, size_t height, const Rows& rows, size_t i, size_t j) {
+  switch (height) {
+    case 1:
+      return Tile<1, 1>(call, rows, i, j);
+    case 2:
+      return Tile<2, 1>(call, rows, i, j);
+    case 3:
+      return Tile<3, 1>(call, rows, i, j);
+    case 4:
+      return Tile<4, 1>(call, rows, i, j);
+    case 5:
+      return Tile<5, 1>(call, rows, i, j);
+    default:
+      return Tile<6, 1>(call, rows, i, j);
+  }
+}
+
+// Up to three rows: several panels together, so that there are enough independent chains.
+void ThinGemm(const GemmCall& call) {
+  const Rows rows = {call.a, call.a_row, 1, 0, call.k};
+  const size_t together = call.m == 1 ? 4 : (call.m == 2 ? 3 : 2);
+  size_t j = 0;
+  for (; j + (together - 1) * kPanel < call.n; j += together * kPanel) {
+    if (call.m == 1) Tile<1, 4>(call, rows, 0, j);
+    if (call.m == 2) Tile<2, 3>(call, rows, 0, j);
+    if (call.m == 3) Tile<3, 2>(call, rows, 0, j);
+  }
+  for (; j < call.n; j += kPanel) OnePanel(call, call.m, rows, 0, j);
+}
+
+// A's rows lie one after the other.
+void RowGemm(const GemmCall& call) {
+  if (call.m <= 3) return ThinGemm(call);
+  for (size_t j = 0; j < call.n; j += kPanel) {
+    for (size_t i = 0; i < call.m;) {
+      const size_t height = NextRows(call.m - i);
+      OnePanel(call, height, {call.a + i * call.a_row, call.a_row, 1, 0, call.k}, i, j);
+      i += height;
+    }
+  }
+}
+
+// A's columns are consecutive cells (a_row is 1): those of a tile are copied for a chunk of k at a
+// time, so that the tile reads one short stretch of memory. A later chunk goes on where c stands,
+// which leaves the chains as they are. Bias and functions are RowGemm's alone.
+void TransposedGemm(const GemmCall& call) {
+  alignas(64) float copy[kChunk * kTileRows];
+  GemmCall part = call;
+  for (size_t i = 0, height; i < call.m; i += height) {
+    height = NextRows(call.m - i);
+    for (size_t first = 0; first == 0 || first < call.k; first += kChunk) {
+      const size_t count = call.k - first < kChunk ? call.k - first : kChunk;
+      const float* a = call.a + i + first * call.a_k;
+      for (size_t k = 0; k < count; ++k) {
+        for (size_t r = 0; r < height; ++r) copy[k * kTileRows + r] = a[k * call.a_k + r];
+      }
+      part.accumulate = call.accumulate || first != 0;
+      for (size_t j = 0; j < call.n; j += kPanel) {
+        OnePanel(part, height, {copy, 1, kTileRows, first, count}, i, j);
+      }
+    }
+  }
+}
+
+void Gemm(const GemmCall& call) {
+  if (call.a_k == 1) {
+    RowGemm(call);
+  } else {
+    TransposedGemm(call);
+  }
+}
+
+}  // namespace
+
+const Table kAvx2 = {Gemm,        ExpSpan,       LogSpan,      TanhSpan,
+                     SigmoidSpan, SoftplusSpan,  BernoulliRow, SquaredErrorRow,
+                     SumRow,      SumSquaresRow, AdamSpan};
+
+}  // namespace kernels
+LATENT_NUMERICS_END

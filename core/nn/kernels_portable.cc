@@ -1,0 +1,79 @@
+#include "core/nn/elementwise.inc"
+#include "core/nn/kernels.h"
+
+LATENT_NUMERICS_BEGIN
+namespace kernels {
+namespace {
+
+// Sixteen bytes are a register on every level that has any.
+typedef Real Lanes __attribute__((vector_size(16)));
+constexpr size_t kWidth = 16 / sizeof(Real);
+
+Real TimesDerivative(Function function, Real output, Real x) {
+  switch (function) {
+    case kIdentity:
+      break;
+    case kRelu:
+      return output > 0 ? x : Real{0};
+    case kLeakyRelu:
+      return x * (output > 0 ? Real{1} : kSlope);
+    case kTanh:
+      return x * (1 - output * output);
+    case kSigmoid:
+      return x * (output * (1 - output));
+  }
+  return x;
+}
+
+Real ActivateScalar(Function function, Real x) {
+  if (function == kRelu) return x < 0 ? Real{0} : x;  // NaN stays
+  if (function == kLeakyRelu) return x > 0 ? x : kSlope * x;
+  return x;
+}
+
+// One row of one panel.
+void Panel(const GemmCall& call, size_t i, size_t j) {
+  const size_t columns = call.n - j < kPanel ? call.n - j : kPanel;
+  Real* c = call.c + i * call.c_row + j;
+  alignas(16) Real cells[kPanel] = {};
+  for (size_t x = 0; x < columns; ++x) {
+    if (call.accumulate) cells[x] = c[x];
+    if (call.bias != nullptr) cells[x] = call.bias[j + x];
+  }
+  const Real* a = call.a + i * call.a_row;
+  const Real* b = call.b + j * call.k;
+  Lanes sums[kPanel / kWidth];
+  memcpy(sums, cells, sizeof sums);
+  for (size_t k = 0; k < call.k; ++k) {
+    const Real factor = a[k * call.a_k];
+#pragma GCC unroll 8
+    for (size_t v = 0; v < kPanel / kWidth; ++v) {
+      Lanes lanes;
+      memcpy(&lanes, b + k * kPanel + v * kWidth, sizeof lanes);
+      sums[v] += factor * lanes;
+    }
+  }
+  memcpy(cells, sums, sizeof sums);
+  for (size_t x = 0; x < columns; ++x) {
+    Real value = ActivateScalar(call.activation, cells[x]);
+    if (call.outputs != nullptr) {
+      value = TimesDerivative(call.derivative, call.outputs[i * call.outputs_row + j + x], value);
+    }
+    c[x] = value;
+  }
+}
+
+void Gemm(const GemmCall& call) {
+  for (size_t j = 0; j < call.n; j += kPanel) {
+    for (size_t i = 0; i < call.m; ++i) Panel(call, i, j);
+  }
+}
+
+}  // namespace
+
+const Table kPortable = {Gemm,        ExpSpan,       LogSpan,      TanhSpan,
+                         SigmoidSpan, SoftplusSpan,  BernoulliRow, SquaredErrorRow,
+                         SumRow,      SumSquaresRow, AdamSpan};
+
+}  // namespace kernels
+LATENT_NUMERICS_END

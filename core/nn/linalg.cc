@@ -1,0 +1,143 @@
+#include "core/nn/linalg.h"
+
+#include <Eigen/Dense>
+#include <algorithm>
+#include <cmath>
+
+#include "core/base/status.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+Eigen::Index Index(std::size_t value) { return static_cast<Eigen::Index>(value); }
+
+Eigen::Map<const RowMajor> AsEigen(const DoubleMatrix& matrix) {
+  return {matrix.cells.data(), Index(matrix.rows), Index(matrix.columns)};
+}
+
+absl::Status CheckFinite(const DoubleMatrix& matrix) {
+  if (matrix.rows != matrix.columns) {
+    return absl::InvalidArgumentError("expected a square matrix");
+  }
+  for (std::size_t i = 0; i < matrix.cells.size(); ++i) {
+    if (!std::isfinite(matrix.cells[i])) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("expected finite entries, got ", matrix.cells[i], " at row ",
+                       i / matrix.columns, ", column ", i % matrix.columns));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Rows that are centred and summed at a time: the same blocks for any number of threads.
+constexpr std::size_t kBlockRows = 256;
+// Columns of a tile of the covariance: a thread's unit of work.
+constexpr std::size_t kTileColumns = 112;
+
+void ForEach(ThreadPool* pool, std::size_t tasks, absl::FunctionRef<void(std::size_t)> fn) {
+  if (pool != nullptr) return pool->ParallelFor(tasks, fn);
+  for (std::size_t task = 0; task < tasks; ++task) fn(task);
+}
+
+// Adds the block's products to the tiles on and below the diagonal.
+void AddProducts(const RowMajor& centred, ThreadPool* pool, RowMajor& sums) {
+  const std::size_t columns = static_cast<std::size_t>(centred.cols());
+  const std::size_t tiles = (columns + kTileColumns - 1) / kTileColumns;
+  ForEach(pool, tiles * tiles, [&](std::size_t task) {
+    const std::size_t i = task / tiles * kTileColumns, j = task % tiles * kTileColumns;
+    if (j > i) return;
+    const Eigen::Index height = Index(std::min(kTileColumns, columns - i));
+    const Eigen::Index width = Index(std::min(kTileColumns, columns - j));
+    sums.block(Index(i), Index(j), height, width).noalias() +=
+        centred.middleCols(Index(i), height).transpose() * centred.middleCols(Index(j), width);
+  });
+}
+
+}  // namespace
+
+Moments MeanAndCovariance(ConstMatrix rows, ThreadPool* pool) {
+  const std::size_t n = rows.columns;
+  const double count = static_cast<double>(rows.rows);
+  Moments moments{std::vector<double>(n), DoubleMatrix(n, n)};
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    for (std::size_t c = 0; c < n; ++c) moments.mean[c] += static_cast<double>(rows(r, c));
+  }
+  for (double& mean : moments.mean) mean /= count;
+
+  RowMajor sums = RowMajor::Zero(Index(n), Index(n));
+  RowMajor centred;
+  for (std::size_t first = 0; first < rows.rows; first += kBlockRows) {
+    const std::size_t height = std::min(kBlockRows, rows.rows - first);
+    centred.resize(Index(height), Index(n));
+    for (std::size_t r = 0; r < height; ++r) {
+      for (std::size_t c = 0; c < n; ++c) {
+        centred(Index(r), Index(c)) = static_cast<double>(rows(first + r, c)) - moments.mean[c];
+      }
+    }
+    AddProducts(centred, pool, sums);
+  }
+  for (std::size_t r = 0; r < n; ++r) {
+    for (std::size_t c = 0; c <= r; ++c) {
+      moments.covariance(r, c) = moments.covariance(c, r) = sums(Index(r), Index(c)) / count;
+    }
+  }
+  return moments;
+}
+
+absl::StatusOr<SymmetricEigen> EigenSymmetric(const DoubleMatrix& matrix) {
+  LATENT_RETURN_IF_ERROR(CheckFinite(matrix));
+  const std::size_t n = matrix.rows;
+  const Eigen::SelfAdjointEigenSolver<RowMajor> solver(AsEigen(matrix));
+  if (solver.info() != Eigen::Success) {
+    return absl::InternalError("the eigendecomposition did not converge");
+  }
+  SymmetricEigen result{std::vector<double>(n), DoubleMatrix(n, n)};
+  for (std::size_t i = 0; i < n; ++i) {
+    const Eigen::Index from = Index(n - 1 - i);  // Eigen's order is ascending
+    result.values[i] = solver.eigenvalues()(from);
+    Eigen::Index largest = 0;
+    solver.eigenvectors().col(from).cwiseAbs().maxCoeff(&largest);
+    const double sign = solver.eigenvectors()(largest, from) < 0 ? -1 : 1;
+    for (std::size_t c = 0; c < n; ++c) {
+      result.vectors(i, c) = sign * solver.eigenvectors()(Index(c), from);
+    }
+  }
+  return result;
+}
+
+absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix) {
+  LATENT_RETURN_IF_ERROR(CheckFinite(matrix));
+  const std::size_t n = matrix.rows;
+  double largest = 0;
+  for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, matrix(i, i));
+  DoubleMatrix lower(n, n);
+  for (std::size_t j = 0; j < n; ++j) {
+    double pivot = matrix(j, j);
+    for (std::size_t k = 0; k < j; ++k) pivot -= lower(j, k) * lower(j, k);
+    if (pivot <= 1e-12 * largest) continue;
+    lower(j, j) = std::sqrt(pivot);
+    for (std::size_t i = j + 1; i < n; ++i) {
+      double sum = matrix(i, j);
+      for (std::size_t k = 0; k < j; ++k) sum -= lower(i, k) * lower(j, k);
+      lower(i, j) = sum / lower(j, j);
+    }
+  }
+  return lower;
+}
+
+std::vector<double> PrincipalCosines(const DoubleMatrix& a, const DoubleMatrix& b) {
+  const auto basis = [](const DoubleMatrix& rows) -> Eigen::MatrixXd {
+    const Eigen::HouseholderQR<Eigen::MatrixXd> qr(AsEigen(rows).transpose());
+    return qr.householderQ() * Eigen::MatrixXd::Identity(Index(rows.columns), Index(rows.rows));
+  };
+  const Eigen::MatrixXd overlap = basis(a).transpose() * basis(b);
+  const Eigen::JacobiSVD<Eigen::MatrixXd> svd(overlap);
+  const auto& values = svd.singularValues();
+  std::vector<double> cosines(values.data(), values.data() + values.size());
+  for (double& cosine : cosines) cosine = std::min(cosine, 1.0);
+  return cosines;
+}
+
+LATENT_NUMERICS_END
