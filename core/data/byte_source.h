@@ -31,6 +31,8 @@ inline constexpr std::uint64_t kGzipRatioFloorBytes = 1 << 20;
 absl::StatusOr<std::unique_ptr<ByteSource>> OpenFile(const std::string& path);
 // The bytes must outlive the source.
 std::unique_ptr<ByteSource> FromMemory(std::string_view bytes);
+// The first `count` bytes (fewer at the end), which `source` will still yield.
+absl::StatusOr<std::string> Peek(std::unique_ptr<ByteSource>& source, std::size_t count);
 // `bytes` unpacked if they begin with gzip's magic number (one or more members), else as they are.
 // `name` is what errors (INVALID_ARGUMENT, reason BAD_DATASET) call the file.
 absl::StatusOr<std::unique_ptr<ByteSource>> UnpackIfGzip(std::unique_ptr<ByteSource> bytes,

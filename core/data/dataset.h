@@ -21,15 +21,15 @@ namespace latent {
 
 // What is known of a dataset without its rows.
 struct DatasetInfo {
-  std::string name;
-  std::string content_hash;  // SHA-256, hex
+  std::string name = {};
+  std::string content_hash = {};  // SHA-256, hex
   std::uint32_t columns = 0;
-  std::vector<std::uint32_t> row_shape;      // product is `columns`
-  std::vector<std::string> column_names;     // empty or one a column
-  double value_scale = 1;                    // was applied to the file's values
-  std::array<std::uint64_t, 4> part_rows{};  // by v1::Part
+  std::vector<std::uint32_t> row_shape = {};   // product is `columns`
+  std::vector<std::string> column_names = {};  // empty or one a column
+  double value_scale = 1;                      // was applied to the file's values
+  std::array<std::uint64_t, 4> part_rows{};    // by v1::Part
   bool has_labels = false;
-  std::vector<std::string> label_names;
+  std::vector<std::string> label_names = {};
   double min = 0, max = 0;              // over all parts
   double train_min = 0, train_max = 0;  // over TRAIN
 
@@ -51,8 +51,8 @@ class Dataset {
 
 // A dataset whose rows a caller made; for tests and tools.
 struct InMemoryPart {
-  std::vector<float> cells;  // row-major
-  std::vector<std::int32_t> labels;
+  std::vector<float> cells = {};  // row-major
+  std::vector<std::int32_t> labels = {};
 };
 std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
                                            InMemoryPart validation, InMemoryPart test);

@@ -25,16 +25,16 @@ inline constexpr std::uint32_t kMaxColumns = 65'536;
 enum class FileFormat { kGuess = 0, kIdx = 1, kCsv = 2, kNpy = 3 };
 
 struct CsvOptions {
-  std::optional<bool> header;  // absent: there is one if a cell of the first line is no number
-  std::string label_column;    // by name or 0-based index, negative from the end; "" for none
+  std::optional<bool> header = {};  // absent: there is one if a cell of the first line is no number
+  std::string label_column = {};    // by name or 0-based index, negative from the end; "" for none
   char delimiter = ',';
 };
 
 struct ReadOptions {
-  std::string name;  // what errors call the file
-  CsvOptions csv;
+  std::string name = {};  // what errors call the file
+  CsvOptions csv = {};
   // Names that a CSV label cell may hold in place of the label 0, 1, 2, ...
-  std::vector<std::string> label_names;
+  std::vector<std::string> label_names = {};
 };
 
 // What is known of a file once its beginning was read.

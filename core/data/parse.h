@@ -23,8 +23,8 @@ namespace latent {
 enum class FileRole { kRows, kLabels };
 
 struct ParseFile {
-  std::string name;  // as declared; what errors call the file
-  std::string path;  // where its bytes are
+  std::string name = {};  // as declared; what errors call the file
+  std::string path = {};  // where its bytes are
   FileRole role = FileRole::kRows;
   v1::Part part = v1::PART_TRAIN;
   FileFormat format = FileFormat::kGuess;
@@ -38,14 +38,14 @@ struct ParseLimits {
 // A dataset's declaration, and where its files' bytes are. Files of one part follow each other in
 // declared order; LABELS files label the ROWS files of the same part.
 struct ParseRequest {
-  std::string name;
-  std::vector<ParseFile> files;          // 1 to 64
-  std::vector<std::uint32_t> row_shape;  // empty: the first ROWS file's
-  std::optional<double> value_scale;     // default: 1/255 for uint8 formats, 1 for others
-  CsvOptions csv;
-  SplitOptions split;
-  std::vector<std::string> label_names;  // of labels 0, 1, 2, ...
-  ParseLimits limits;
+  std::string name = {};
+  std::vector<ParseFile> files = {};          // 1 to 64
+  std::vector<std::uint32_t> row_shape = {};  // empty: the first ROWS file's
+  std::optional<double> value_scale = {};     // default: 1/255 for uint8 formats, 1 for others
+  CsvOptions csv = {};
+  SplitOptions split = {};
+  std::vector<std::string> label_names = {};  // of labels 0, 1, 2, ...
+  ParseLimits limits = {};
 };
 
 // What can be said before the bytes come. INVALID_ARGUMENT with a violation for each bad field;

@@ -1,0 +1,75 @@
+#include "core/data/dataset.h"
+
+#include <algorithm>
+#include <cassert>
+#include <utility>
+
+namespace latent {
+namespace {
+
+constexpr std::array<v1::Part, 3> kParts = {v1::PART_TRAIN, v1::PART_VALIDATION, v1::PART_TEST};
+
+class InMemoryDataset : public Dataset {
+ public:
+  InMemoryDataset(DatasetInfo info, std::array<InMemoryPart, 4> parts)
+      : info_(std::move(info)), parts_(std::move(parts)) {}
+
+  const DatasetInfo& info() const override { return info_; }
+  MatrixView<const float> rows(v1::Part part) const override {
+    return {parts_[static_cast<std::size_t>(part)].cells.data(), info_.rows(part), info_.columns};
+  }
+  std::span<const std::int32_t> labels(v1::Part part) const override {
+    return parts_[static_cast<std::size_t>(part)].labels;
+  }
+
+ private:
+  const DatasetInfo info_;
+  const std::array<InMemoryPart, 4> parts_;
+};
+
+}  // namespace
+
+v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
+  v1::DatasetSchema schema;
+  schema.set_dataset(info.name);
+  schema.set_content_hash(info.content_hash);
+  schema.set_columns(info.columns);
+  schema.mutable_row_shape()->Add(info.row_shape.begin(), info.row_shape.end());
+  for (const std::string& name : info.column_names) schema.add_column_names(name);
+  schema.set_value_scale(info.value_scale);
+  schema.set_train_rows(info.rows(v1::PART_TRAIN));
+  schema.set_validation_rows(info.rows(v1::PART_VALIDATION));
+  schema.set_test_rows(info.rows(v1::PART_TEST));
+  schema.set_train_min(info.train_min);
+  schema.set_train_max(info.train_max);
+  return schema;
+}
+
+std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
+                                           InMemoryPart validation, InMemoryPart test) {
+  assert(info.columns > 0);
+  std::array<InMemoryPart, 4> parts;
+  parts[v1::PART_TRAIN] = std::move(train);
+  parts[v1::PART_VALIDATION] = std::move(validation);
+  parts[v1::PART_TEST] = std::move(test);
+  if (info.row_shape.empty()) info.row_shape = {info.columns};
+  bool first = true;
+  for (const v1::Part part : kParts) {
+    const InMemoryPart& rows = parts[static_cast<std::size_t>(part)];
+    assert(rows.cells.size() % info.columns == 0);
+    info.part_rows[static_cast<std::size_t>(part)] = rows.cells.size() / info.columns;
+    info.has_labels = info.has_labels || !rows.labels.empty();
+    if (rows.cells.empty()) continue;
+    const auto [low, high] = std::minmax_element(rows.cells.begin(), rows.cells.end());
+    info.min = first ? *low : std::min<double>(info.min, *low);
+    info.max = first ? *high : std::max<double>(info.max, *high);
+    first = false;
+    if (part == v1::PART_TRAIN) {
+      info.train_min = *low;
+      info.train_max = *high;
+    }
+  }
+  return std::make_shared<InMemoryDataset>(std::move(info), std::move(parts));
+}
+
+}  // namespace latent

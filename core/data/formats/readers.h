@@ -1,0 +1,47 @@
+// What the formats' readers share with their table (core/data/formats.cc) and no one else.
+#ifndef LATENT_CORE_DATA_FORMATS_READERS_H_
+#define LATENT_CORE_DATA_FORMATS_READERS_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/data/formats.h"
+
+namespace latent {
+
+bool LooksLikeIdx(std::string_view head);
+bool LooksLikeNpy(std::string_view head);
+bool LooksLikeCsv(std::string_view head);
+
+// Big-endian header 0, 0, type, dimensions; then big-endian elements, row-major.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenIdx(std::unique_ptr<ByteSource> bytes,
+                                                   const ReadOptions& options);
+// NumPy's .npy, versions 1 to 3, C order, little-endian.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenNpy(std::unique_ptr<ByteSource> bytes,
+                                                   const ReadOptions& options);
+// Lines of numbers; at most 1 MiB a line and 64 bytes a cell. Cells may be quoted ("" is a quote
+// within); a quote ends on its line. Blank lines are skipped, lines end in LF or CRLF.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenCsv(std::unique_ptr<ByteSource> bytes,
+                                                   const ReadOptions& options);
+
+// "<file>: row <row>, column <column>: <what>"; both from 1.
+absl::Status BadCell(std::string_view file, std::uint64_t row, std::uint64_t column,
+                     std::string_view what);
+// Foreign text, fit to be shown: escaped, in quotes, at most 64 characters of it.
+std::string Shown(std::string_view text);
+// OK if `value` is a float32's finite number.
+absl::Status CheckCell(double value, std::string_view file, std::uint64_t row,
+                       std::uint64_t column);
+// Splits dimensions (rows first) into `header` and the number of rows. Refuses zero sizes, more
+// than 8 dimensions, more than kMaxColumns columns.
+absl::StatusOr<std::uint64_t> SetShape(std::string_view file,
+                                       const std::vector<std::uint64_t>& dimensions,
+                                       RowsHeader& header);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_DATA_FORMATS_READERS_H_

@@ -1,0 +1,223 @@
+// Files that are damaged or made to do harm, one row each: every one is refused with a message that
+// says where and what was expected. A good neighbour of each shows that the refusal is not for
+// another reason.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+#include "core/data/formats.h"
+#include "tests/unit/data/data_testing.h"
+
+namespace latent {
+namespace {
+
+using testing::Gzip;
+using ::testing::HasSubstr;
+using testing::Idx;
+using testing::Npy;
+using testing::NpyOf;
+using testing::ReadAll;
+
+const float kNan = std::numeric_limits<float>::quiet_NaN();
+const double kInf = std::numeric_limits<double>::infinity();
+
+struct Case {
+  std::string what;
+  FileFormat format;
+  std::string bad;
+  std::string good;     // differs in the fault alone
+  std::string message;  // part of it
+  ReadOptions options = {};
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.what; }
+
+class HostileBytesTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(HostileBytesTest, IsRefusedWithPlaceAndReason) {
+  const auto table = ReadAll(GetParam().bad, GetParam().format, GetParam().options);
+  ASSERT_EQ(table.status().code(), absl::StatusCode::kInvalidArgument) << table.status();
+  EXPECT_EQ(DetailsOf(table.status()).reason, "BAD_DATASET");
+  EXPECT_THAT(std::string(table.status().message()), HasSubstr(GetParam().message));
+}
+
+TEST_P(HostileBytesTest, HasAGoodNeighbour) {
+  const auto table = ReadAll(GetParam().good, GetParam().format, GetParam().options);
+  EXPECT_TRUE(table.ok()) << table.status();
+}
+
+const std::string kIdx = Idx<std::uint8_t>(8, {2, 3}, {1, 2, 3, 4, 5, 6});
+
+INSTANTIATE_TEST_SUITE_P(
+    Idx, HostileBytesTest,
+    ::testing::Values(
+        Case{"empty", FileFormat::kIdx, "", kIdx, "file: is empty"},
+        Case{"wrong magic", FileFormat::kIdx, "PK\x03\x04" + kIdx.substr(4), kIdx,
+             "not an IDX file"},
+        Case{"unknown type", FileFormat::kIdx, Idx<std::uint8_t>(7, {2}, {1, 2}),
+             Idx<std::uint8_t>(8, {2}, {1, 2}), "a type (8, 9, 11 to 14)"},
+        Case{"no dimension", FileFormat::kIdx, Idx<std::uint8_t>(8, {}, {1}),
+             Idx<std::uint8_t>(8, {1}, {1}), "expected 1 to 8 dimensions"},
+        Case{"cut in the header", FileFormat::kIdx, kIdx.substr(0, 10), kIdx,
+             "ends within its IDX header"},
+        Case{"cut in a row", FileFormat::kIdx, kIdx.substr(0, kIdx.size() - 1), kIdx,
+             "declares 2 rows of 3 bytes, but at most 5 bytes follow"},
+        Case{"cut in a packed row", FileFormat::kIdx, Gzip(kIdx.substr(0, kIdx.size() - 2)),
+             Gzip(kIdx), "row 2, column 2: the file ends here"},
+        Case{"too many bytes", FileFormat::kIdx, kIdx + "x", kIdx, "bytes follow the 2 rows"},
+        Case{"huge declared rows", FileFormat::kIdx,
+             Idx<std::uint8_t>(8, {0xFFFFFFFF, 3}, {1, 2, 3}),
+             Idx<std::uint8_t>(8, {1, 3}, {1, 2, 3}), "declares 4294967295 rows"},
+        Case{"huge packed rows", FileFormat::kIdx,
+             Gzip(Idx<std::uint8_t>(8, {0xFFFFFFFF, 3}, {1, 2, 3})),
+             Gzip(Idx<std::uint8_t>(8, {1, 3}, {1, 2, 3})), "declares 4294967295 rows"},
+        Case{"sizes whose product overflows", FileFormat::kIdx,
+             Idx<std::uint8_t>(8, {1, 65536, 65536, 65536, 65536}, {1}),
+             Idx<std::uint8_t>(8, {1, 1, 1, 1, 1}, {1}), "more than 65536 columns"},
+        Case{"no rows", FileFormat::kIdx, Idx<std::uint8_t>(8, {0, 3}, {}),
+             Idx<std::uint8_t>(8, {1, 3}, {1, 2, 3}), "is empty: its shape is [0, 3]"},
+        Case{"NaN", FileFormat::kIdx, Idx<float>(13, {2, 2}, {1, 2, kNan, 4}),
+             Idx<float>(13, {2, 2}, {1, 2, 3, 4}), "row 2, column 1: expected a finite number"},
+        Case{"beyond float32", FileFormat::kIdx, Idx<double>(14, {1, 2}, {1, 1e39}),
+             Idx<double>(14, {1, 2}, {1, 1e38}), "row 1, column 2: expected a finite number"}));
+
+const std::string kNpy = Npy<float>("<f4", "(2, 2)", {1, 2, 3, 4});
+
+INSTANTIATE_TEST_SUITE_P(
+    Npy, HostileBytesTest,
+    ::testing::Values(
+        Case{"wrong magic", FileFormat::kNpy, "\x92" + kNpy.substr(1), kNpy, "not an NPY file"},
+        Case{"unknown version", FileFormat::kNpy, Npy<float>("<f4", "(1,)", {1}, 4),
+             Npy<float>("<f4", "(1,)", {1}, 3), "expected NPY version 1, 2 or 3, got 4"},
+        Case{"cut in the magic", FileFormat::kNpy, kNpy.substr(0, 7), kNpy, "not an NPY file"},
+        Case{"cut in the header", FileFormat::kNpy, kNpy.substr(0, 20), kNpy,
+             "ends within its NPY header"},
+        Case{"huge header", FileFormat::kNpy, Gzip(NpyOf(2, std::string(1 << 20, ' '), "")),
+             Gzip(kNpy), "NPY header has 1048577"},
+        Case{"cut in a row", FileFormat::kNpy, kNpy.substr(0, kNpy.size() - 1), kNpy,
+             "at most 15 bytes follow"},
+        Case{"Fortran order", FileFormat::kNpy,
+             NpyOf(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (1, 1), }", "\0\0\0\0"),
+             kNpy, "save numpy.ascontiguousarray(array)"},
+        Case{"big-endian", FileFormat::kNpy, Npy<float>(">f4", "(1,)", {1}),
+             Npy<float>("<f4", "(1,)", {1}), "got \">f4\"; save array.astype"},
+        Case{"objects", FileFormat::kNpy, Npy<float>("|O", "(1,)", {1}),
+             Npy<float>("<f4", "(1,)", {1}), "got \"|O\""},
+        Case{"records", FileFormat::kNpy,
+             NpyOf(1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"),
+             Npy<float>("<f4", "(1,)", {1}), "expected an NPY header"},
+        Case{"negative size", FileFormat::kNpy, Npy<float>("<f4", "(-1, 2)", {1, 2}),
+             Npy<float>("<f4", "(1, 2)", {1, 2}), "expected an NPY header"},
+        Case{"no dimension", FileFormat::kNpy, Npy<float>("<f4", "()", {1}),
+             Npy<float>("<f4", "(1,)", {1}), "expected 1 to 8 dimensions (rows first), got []"},
+        Case{"huge declared rows", FileFormat::kNpy,
+             Npy<float>("<f4", "(18446744073709551615, 65536)", {1}),
+             Npy<float>("<f4", "(1, 1)", {1}), "declares 18446744073709551615 rows"},
+        Case{"infinity", FileFormat::kNpy, Npy<double>("<f8", "(1, 2)", {1, kInf}),
+             Npy<double>("<f8", "(1, 2)", {1, 2}), "row 1, column 2: expected a finite number"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Csv, HostileBytesTest,
+    ::testing::Values(
+        Case{"no rows", FileFormat::kCsv, "a,b\n", "a,b\n1,2\n", "file: holds no rows"},
+        Case{"blank lines alone", FileFormat::kCsv, "\n\n", "\n1\n", "file: holds no rows"},
+        Case{"no number", FileFormat::kCsv, "1,2\n3,x\n", "1,2\n3,4\n",
+             "row 2, column 2: expected a number of at most 64 bytes, got \"x\" (line 2)"},
+        Case{"no number after a header", FileFormat::kCsv, "a,b\n\n1,2\n3,1_0\n",
+             "a,b\n\n1,2\n3,10\n",
+             "row 2, column 2: expected a number of at most 64 bytes, got "
+             "\"1_0\" (line 4)"},
+        Case{"control characters", FileFormat::kCsv, "1\n\x1b[31m\n", "1\n2\n", "\"\\x1b[31m\""},
+        Case{"empty cell", FileFormat::kCsv, "1,2\n3,\n", "1,2\n3,4\n",
+             "row 2, column 2: expected a number, got an empty cell"},
+        Case{"empty cell in the first line", FileFormat::kCsv, "1,,3\n", "1,2,3\n",
+             "row 1, column 2: expected a number, got an empty cell"},
+        Case{"NaN", FileFormat::kCsv, "1,nan\n", "1,2\n", "row 1, column 2: expected a finite"},
+        Case{"infinity", FileFormat::kCsv, "1,2\n-inf,2\n", "1,2\n1,2\n",
+             "row 2, column 1: expected a finite"},
+        Case{"beyond double", FileFormat::kCsv, "1,1e400\n", "1,1e38\n",
+             "row 1, column 2: expected a finite"},
+        Case{"hexadecimal", FileFormat::kCsv, "1\n0x10\n", "1\n10\n", "got \"0x10\""},
+        Case{"long cell", FileFormat::kCsv, "1\n" + std::string(65, '1') + "\n",
+             "1\n0." + std::string(62, '1') + "\n",
+             "row 2, column 1: expected a number of at most"},
+        Case{"short row", FileFormat::kCsv, "1,2\n3\n", "1,2\n3,4\n",
+             "row 2: expected 2 cells as in the first line, got 1 (line 2)"},
+        Case{"long row", FileFormat::kCsv, "1,2\n3,4,5\n", "1,2\n3,4\n",
+             "row 2: expected 2 cells as in the first line, got 3 (line 2)"},
+        Case{"open quote", FileFormat::kCsv, "1,2\n\"3,4\n", "1,2\n\"3\",4\n",
+             "line 2, column 1: the quote is not closed"},
+        Case{"text after a quote", FileFormat::kCsv, "1,2\n\"3\"x,4\n", "1,2\n\"3\" ,4\n",
+             "line 2, column 1: expected a delimiter after the closing quote, got \"x\""},
+        Case{"long line", FileFormat::kCsv, "1\n" + std::string((1 << 20) + 1, ' ') + "1\n",
+             "1\n" + std::string((1 << 20) - 1, ' ') + "1\n", "line 2 is longer than 1048576"},
+        Case{"too many columns", FileFormat::kCsv,
+             [] {
+               std::string text = "1";
+               for (int i = 0; i < 65'536; ++i) text += ",1";
+               return text;
+             }(),
+             "1,1\n", "has 65537 columns; at most 65536"},
+        Case{"header that is not UTF-8", FileFormat::kCsv, "a,\xff\n1,2\n", "a,\xc3\xbc\n1,2\n",
+             "column 2: expected a name of at most 256 bytes of UTF-8, got \"\\xff\""},
+        Case{"fractional label",
+             FileFormat::kCsv,
+             "1,2\n1,0.5\n",
+             "1,2\n1,5.0\n",
+             "row 2, column 2: expected a whole number as the label, got \"0.5\"",
+             {.csv = {.label_column = "-1"}}},
+        Case{"huge label",
+             FileFormat::kCsv,
+             "1,3000000000\n",
+             "1,2000000000\n",
+             "row 1, column 2: expected a whole number",
+             {.csv = {.label_column = "-1"}}},
+        Case{"label column outside",
+             FileFormat::kCsv,
+             "1,2\n",
+             "1,2,3\n",
+             "expected a label column 2, but there are 2 columns (0 to 1)",
+             {.csv = {.label_column = "2"}}},
+        Case{"label column that no one has",
+             FileFormat::kCsv,
+             "a,b\n1,2\n",
+             "a,y\n1,2\n",
+             "expected a label column called \"y\", but the header has none",
+             {.csv = {.label_column = "y"}}},
+        Case{"label alone",
+             FileFormat::kCsv,
+             "1\n",
+             "1,2\n",
+             "has no column beside the label",
+             {.csv = {.label_column = "0"}}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Gzip, HostileBytesTest,
+    ::testing::Values(Case{"bomb", FileFormat::kCsv, Gzip("1\n" + std::string(64 << 20, '\n')),
+                           Gzip("1\n" + std::string(1 << 16, '\n')),
+                           "unpacks to more than 200 times its size"},
+                      Case{"cut off", FileFormat::kCsv,
+                           [] {
+                             const std::string packed = Gzip("1,2\n3,4\n");
+                             return packed.substr(0, packed.size() - 9);
+                           }(),
+                           Gzip("1,2\n3,4\n"), "the gzip stream is cut off"},
+                      Case{"wrong checksum", FileFormat::kCsv,
+                           [] {
+                             std::string packed = Gzip("1,2\n3,4\n");
+                             packed[packed.size() - 8] =
+                                 static_cast<char>(packed[packed.size() - 8] ^ 1);
+                             return packed;
+                           }(),
+                           Gzip("1,2\n3,4\n"), "damaged gzip stream: incorrect data check"},
+                      Case{"rubbish after the end", FileFormat::kCsv, Gzip("1\n") + "rubbish",
+                           Gzip("1\n"), "damaged gzip stream: incorrect header check"},
+                      Case{"unknown format", FileFormat::kGuess,
+                           "\x7f"
+                           "ELF\x02\x01\x01\x00",
+                           "1,2\n", "its format was not recognised"}));
+
+}  // namespace
+}  // namespace latent
