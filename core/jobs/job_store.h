@@ -6,6 +6,8 @@
 #define LATENT_CORE_JOBS_JOB_STORE_H_
 
 #include <array>
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -23,6 +25,7 @@
 #include "core/store/db.h"
 #include "core/store/idempotency.h"
 #include "core/store/page.h"
+#include "core/store/state_dir.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
@@ -53,14 +56,12 @@ class JobStore {
     std::size_t max_queued = 16;               // more are refused
     std::uint32_t max_fruitless_attempts = 3;  // crashes in a row without a later checkpoint
     std::chrono::seconds retry_after{10};      // told to callers when the queue is full
-    std::size_t page_of_events = 256;          // read at once by Events()
   };
-  // `db` and `clock` are borrowed.
-  JobStore(Database* db, const Clock* clock, Options options);
-  JobStore(Database* db, const Clock* clock) : JobStore(db, clock, Options()) {}
+  // Borrows all; they outlive the store.
+  JobStore(const StateDir* dir, Database* db, const Clock* clock, Options options);
 
   // The tables `jobs`, `job_events` and `job_checkpoints`.
-  static Schema GetSchema();
+  static Schema DatabaseSchema();
 
   // --- for callers -------------------------------------------------------------------------------
   // Stores a job as QUEUED. `check` runs in the same transaction and may refuse it (e.g. because
@@ -80,10 +81,9 @@ class JobStore {
   // QUEUED to CANCELLED, RUNNING to CANCELLING; FAILED_PRECONDITION, reason JOB_STATE, if it has
   // ended (publishing commits the end).
   absl::StatusOr<JobRecord> Cancel(const std::string& id, const IdempotentCall& call);
-  // Forgets an ended job and its events. FAILED_PRECONDITION, reason JOB_STATE, while it is
-  // unfinished. `on_commit` runs after the commit: the place to remove its files.
-  absl::Status Delete(const std::string& id, const IdempotentCall& call,
-                      std::function<void()> on_commit);
+  // Forgets an ended job, its events and its files. FAILED_PRECONDITION, reason JOB_STATE, while it
+  // is unfinished.
+  absl::Status Delete(const std::string& id, const IdempotentCall& call);
   // Stored events after `after`, ascending, at most `limit`.
   absl::StatusOr<std::vector<JobEvent>> Events(const std::string& id, std::uint64_t after,
                                                std::size_t limit);
@@ -102,15 +102,16 @@ class JobStore {
 
   // --- for the runner ----------------------------------------------------------------------------
   // What a server that was killed left behind: RUNNING becomes QUEUED (or FAILED after too many
-  // attempts without progress), CANCELLING becomes CANCELLED. Idempotent; before anything else.
-  absl::Status Recover();
+  // attempts without progress), CANCELLING becomes CANCELLED; files of jobs that are gone are
+  // removed. Idempotent; before anything else. Adds a line for each repair to `notes`.
+  absl::Status Recover(std::vector<std::string>* notes);
   // Takes up the oldest QUEUED job: RUNNING, phase LOADING, attempt + 1. nullopt if there is none.
   absl::StatusOr<std::optional<JobRecord>> StartNext();
-  absl::Status SetPhase(const JobRun& run, v1::JobPhase phase);
+  absl::Status SetPhase(const JobRun& run, v1::JobPhase phase, std::string_view message);
   // Stores an event an epoch and the newest progress, in one transaction.
   absl::Status RecordEpochs(const JobRun& run, std::span<const v1::TrainProgress> epochs);
   // Tells watchers of progress that is not stored.
-  void ShowStep(const JobRecord& job, const v1::TrainProgress& progress);
+  void ShowStep(const JobRun& run, const v1::TrainProgress& progress);
   // Records a durable checkpoint, forgets all but the newest `keep`; returns the files that are no
   // longer needed.
   absl::StatusOr<std::vector<std::string>> RecordCheckpoint(const JobRun& run,
@@ -138,11 +139,16 @@ class JobStore {
   absl::StatusOr<std::array<std::uint64_t, v1::JobState_ARRAYSIZE>> CountByState();
 
  private:
-  struct Change;
-  absl::Status Write(const std::function<absl::Status(Transaction&)>& body);
-  absl::Status Apply(Transaction& tx, const JobRecord& before, const Change& change);
-  absl::Status Move(Transaction& tx, const JobRun& run, JobMove move, const Change& change);
+  absl::Status Store(Transaction& tx, JobRecord& job, const v1::TrainProgress* progress,
+                     std::string_view message);
+  // The unfinished job of a run; ABORTED, reason JOB_RUN_LOST, if another attempt has it.
+  absl::StatusOr<JobRecord> Fenced(Transaction& tx, const JobRun& run);
+  // Fenced, then a move from RUNNING or, where that is not legal, from CANCELLING to CANCELLED.
+  absl::Status EndRun(const JobRun& run, JobMove move, std::string_view message);
+  absl::Status RecoverJob(Transaction& tx, JobRecord job, std::vector<std::string>* notes);
+  void RemoveFiles(std::string_view id) const;
 
+  const StateDir* const dir_;
   Database* const db_;
   const Clock* const clock_;
   const Options options_;

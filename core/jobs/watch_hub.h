@@ -34,13 +34,14 @@ class WatchHub {
     // event that ended the job, done() holds. May read the database: call it where that may block.
     // One thread at a time.
     absl::StatusOr<std::optional<JobEvent>> Next();
-    // Whether the job has ended and everything was handed out.
+    // Whether the job has ended and everything was handed out. On the same thread as Next().
     bool done() const { return done_; }
 
    private:
     friend class WatchHub;
     Watcher(WatchHub* hub, std::string job_id, std::uint64_t after, std::function<void()> notify);
     WatchHub* const hub_;
+    absl::Status ReadStored();
     const std::string job_id_;
     const std::function<void()> notify_;
     std::uint64_t cursor_;       // sequence of the last stored event that was handed out
@@ -58,6 +59,8 @@ class WatchHub {
   // running when the watcher is let go. Dropping the pointer ends the watch.
   std::shared_ptr<Watcher> Watch(std::string job_id, std::uint64_t after,
                                  std::function<void()> notify);
+  // For a job that had ended before `after`: nothing will come.
+  static void MarkDone(Watcher& watcher) { watcher.done_ = true; }
   // Says that an event happened: a stored one (after its transaction) or a live one. Never blocks
   // on watchers.
   void Publish(const std::string& job_id, const JobEvent& event);

@@ -1,0 +1,190 @@
+#include "core/jobs/running_job.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/clock.h"
+#include "core/base/durable_file.h"
+#include "core/base/status.h"
+#include "core/jobs/publisher.h"
+
+namespace latent {
+namespace {
+
+// Rows encoded at once while the sampler is fitted, so that a stop is heard soon.
+constexpr std::size_t kEncodeRows = 256;
+
+}  // namespace
+
+RunningJob::RunningJob(const RunnerParts* parts, const RunnerOptions* options, JobStatsBox* stats,
+                       JobRecord job)
+    : parts_(*parts),
+      options_(*options),
+      stats_(*stats),
+      job_(std::move(job)),
+      run_{job_.id, job_.attempt} {}
+
+void RunningJob::RequestStop(StopReason reason) {
+  StopReason before = reason_.load();
+  while (before != StopReason::kCancel && !reason_.compare_exchange_weak(before, reason)) {
+  }
+  stop_.request_stop();
+}
+
+absl::Status RunningJob::CheckStop() const {
+  return stop_.stop_requested() ? absl::CancelledError("stopped") : absl::OkStatus();
+}
+
+absl::Status RunningJob::Execute() {
+  stats_.Update([&](JobStats& stats) {
+    stats.running = true;
+    stats.model = job_.plan.model();
+    stats.training_loss = job_.progress.train_loss();
+    stats.samples_per_second = 0;
+    stats.last_checkpoint_time_us = 0;
+  });
+  const absl::Status ended = End(RunPhases());
+  stats_.Update([](JobStats& stats) {
+    stats.running = false;
+    stats.model.clear();
+    stats.samples_per_second = 0;
+    stats.last_checkpoint_time_us = 0;
+  });
+  return ended;
+}
+
+absl::Status RunningJob::RunPhases() {
+  LATENT_ASSIGN_OR_RETURN(const std::shared_ptr<const Dataset> data,
+                          parts_.load_dataset(job_.plan.data()));
+  LATENT_ASSIGN_OR_RETURN(const LoadedCheckpoint checkpoint,
+                          LoadCheckpoint(*parts_.state, *parts_.jobs, job_.id));
+  LATENT_RETURN_IF_ERROR(CheckStop());
+  std::string from = checkpoint.bytes.empty()
+                         ? "training from the start"
+                         : absl::StrCat("training from step ", checkpoint.step);
+  if (!checkpoint.note.empty()) absl::StrAppend(&from, "; ", checkpoint.note);
+  LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(run_, v1::JOB_PHASE_TRAINING, from));
+  LATENT_ASSIGN_OR_RETURN(TrainResult result, TrainFrom(*data, checkpoint));
+
+  LATENT_RETURN_IF_ERROR(CheckStop());
+  LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(
+      run_, v1::JOB_PHASE_EVALUATING, absl::StrCat("training ended: ", result.ended_because)));
+  LATENT_ASSIGN_OR_RETURN(const VersionContent content, EvaluateResult(std::move(result), *data));
+
+  LATENT_RETURN_IF_ERROR(CheckStop());
+  LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(run_, v1::JOB_PHASE_PUBLISHING, "evaluated"));
+  return Publisher(parts_, options_, job_, content, *data, stop_.get_token()).Publish();
+}
+
+absl::StatusOr<TrainResult> RunningJob::TrainFrom(const Dataset& data,
+                                                  const LoadedCheckpoint& checkpoint) {
+  TrainMailbox mailbox(checkpoint.step);
+  TrainCallbacks callbacks;
+  callbacks.on_progress = [&](const v1::TrainProgress& progress, bool epoch_end) {
+    mailbox.PutProgress(progress, epoch_end);
+  };
+  callbacks.on_checkpoint = [&](std::string bytes) { mailbox.PutCheckpoint(std::move(bytes)); };
+  const std::jthread trainer([&] {
+    mailbox.PutResult(parts_.train(job_.plan, data, checkpoint.bytes, options_.priority, callbacks,
+                                   stop_.get_token()));
+  });
+  absl::Status lost;
+  for (;;) {
+    TrainMailbox::Mail mail = mailbox.Take();
+    if (lost.ok()) lost = HandleMail(mail);
+    // Nobody wants what another attempt has taken over; wait for the trainer to notice.
+    if (!lost.ok()) stop_.request_stop();
+    if (!mail.result) continue;
+    LATENT_RETURN_IF_ERROR(lost);
+    return *std::move(mail.result);
+  }
+}
+
+absl::Status RunningJob::HandleMail(TrainMailbox::Mail& mail) {
+  const auto run_is_lost = [](const absl::Status& status) {
+    return DetailsOf(status).reason == "JOB_RUN_LOST";
+  };
+  // Checkpoint first: an epoch that is shown shall not be trained again if that can be helped.
+  if (mail.checkpoint) {
+    const absl::Status status =
+        WriteCheckpoint(*parts_.state, *parts_.jobs, run_, mail.checkpoint->bytes,
+                        mail.checkpoint->step, options_.checkpoints_kept);
+    if (run_is_lost(status)) return status;
+    // A full disk costs the checkpoint, not the job; the one before it still stands.
+    const std::int64_t now = ToUnixMicros(parts_.clock->WallNow());
+    stats_.Update([&](JobStats& stats) {
+      ++(status.ok() ? stats.checkpoints : stats.checkpoint_failures);
+      if (status.ok()) stats.last_checkpoint_time_us = now;
+    });
+  }
+  const absl::Status status = parts_.jobs->RecordEpochs(run_, mail.epochs);
+  if (run_is_lost(status)) return status;
+  if (mail.step) parts_.jobs->ShowStep(run_, *mail.step);
+  const v1::TrainProgress* newest =
+      mail.step ? &*mail.step : (mail.epochs.empty() ? nullptr : &mail.epochs.back());
+  stats_.Update([&](JobStats& stats) {
+    stats.epochs += mail.epochs.size();
+    if (newest == nullptr) return;
+    stats.training_loss = newest->train_loss();
+    stats.samples_per_second = newest->samples_per_second();
+  });
+  return absl::OkStatus();
+}
+
+absl::StatusOr<VersionContent> RunningJob::EvaluateResult(TrainResult result, const Dataset& data) {
+  VersionContent content;
+  content.plan = job_.plan;
+  LATENT_ASSIGN_OR_RETURN(content.evaluation,
+                          parts_.evaluate(*result.model, job_.plan, data, stop_.get_token()));
+  LATENT_ASSIGN_OR_RETURN(content.sampler, FitSampler(*result.model, data));
+  content.model = std::move(result.model);
+  return content;
+}
+
+absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencoder& model,
+                                                                const Dataset& data) const {
+  if (model.variational()) return StandardNormalSampler(model.latent_dim());
+  const MatrixView<const float> rows = data.rows(v1::PART_TRAIN);
+  std::vector<float> cells(rows.rows * model.latent_dim());
+  const MatrixView<float> codes(cells.data(), rows.rows, model.latent_dim());
+  Workspace workspace;
+  for (std::size_t first = 0; first < rows.rows; first += kEncodeRows) {
+    LATENT_RETURN_IF_ERROR(CheckStop());
+    const std::size_t count = std::min(kEncodeRows, rows.rows - first);
+    ForwardOutputs outputs;
+    outputs.codes = codes.slice_rows(first, count);
+    model.Forward(rows.slice_rows(first, count), outputs, workspace);
+  }
+  return FitGaussianSampler(codes);
+}
+
+absl::Status RunningJob::End(const absl::Status& outcome) {
+  bool files_needed = false;
+  absl::Status ended;
+  if (DetailsOf(outcome).reason == "JOB_RUN_LOST") return absl::OkStatus();
+  if (!outcome.ok()) {
+    switch (reason_.load()) {
+      case StopReason::kCancel:
+        ended = parts_.jobs->Stopped(run_);
+        break;
+      case StopReason::kServerStops:
+        files_needed = true;
+        ended = parts_.jobs->Requeue(run_);
+        break;
+      case StopReason::kNone:
+        // The last good checkpoint stays for whoever wants to know more.
+        files_needed = true;
+        ended = parts_.jobs->Fail(run_, std::string(outcome.message()));
+        break;
+    }
+  }
+  LATENT_RETURN_IF_ERROR(ended);
+  // What is left behind here goes when the job is deleted.
+  if (!files_needed) RemoveTree(parts_.state->job_dir(job_.id)).IgnoreError();
+  return absl::OkStatus();
+}
+
+}  // namespace latent
