@@ -76,9 +76,9 @@ class DatasetStore {
   // Ends the upload: flushes, compares `file_sha256` (one a file in declared order, or none) with
   // the bytes (INVALID_ARGUMENT; the dataset stays UPLOADING), parses and makes the dataset READY;
   // or FAILED, where the files cannot be read as declared: that is an outcome, not an error.
-  // `request` is the meaning of the record's declaration. READY and FAILED datasets are returned
-  // as they are. Takes as long as parsing does. UNAVAILABLE (reason PARSING) while another
-  // call is parsing it; CANCELLED if `stop` was requested (it is UPLOADING again).
+  // `request` is the meaning of the record's declaration (its paths are ignored). READY and FAILED
+  // datasets are returned as they are. Takes as long as parsing does. UNAVAILABLE (reason PARSING)
+  // while another call is parsing it; CANCELLED if `stop` was requested (it is UPLOADING again).
   absl::StatusOr<DatasetRecord> Finish(std::string_view dataset, const ParseRequest& request,
                                        const std::vector<std::string>& file_sha256,
                                        std::stop_token stop = {});
@@ -117,7 +117,7 @@ class DatasetStore {
   // An upload in progress, in memory.
   struct Upload {
     Mutex mutex;
-    bool loaded ABSL_GUARDED_BY(mutex) = false;
+    bool loaded ABSL_GUARDED_BY(mutex) = false;  // read from the database
     bool closed ABSL_GUARDED_BY(mutex) = false;  // finished, failed or deleted meanwhile
     struct File {
       std::string name;
@@ -130,21 +130,35 @@ class DatasetStore {
 
   std::shared_ptr<Upload> UploadOf(std::string_view dataset);
   void ForgetUpload(std::string_view dataset);
+  // Runs `use` with the dataset's upload, locked and read from the database.
+  absl::Status WithUpload(std::string_view dataset,
+                          const std::function<absl::Status(Upload*)>& use);
   absl::Status LoadUpload(std::string_view dataset, Upload* upload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(upload->mutex);
-  absl::Status WriteChunk(std::string_view dataset, Upload* upload, Upload::File* file,
+  absl::Status WriteChunk(std::string_view dataset, Upload* upload, std::size_t file,
                           std::uint64_t offset, std::string_view bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(upload->mutex);
+  absl::Status OpenForChunk(std::string_view dataset, Upload* upload, std::size_t file)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(upload->mutex);
   absl::Status FlushUpload(std::string_view dataset, Upload* upload)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(upload->mutex);
+  absl::Status SyncFiles(std::string_view dataset, Upload* upload)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(upload->mutex);
+  absl::StatusOr<DatasetInfo> InfoOf(std::string_view dataset);
+  // Whether the dataset was claimed for this thread; false if it has ended already.
+  absl::StatusOr<bool> BeginParsing(std::string_view dataset, const ParseRequest& request,
+                                    const std::vector<std::string>& file_sha256);
+  absl::Status CloseUpload(std::string_view dataset, const std::vector<std::string>& file_sha256);
   absl::Status CheckHashes(const DatasetRecord& record, const std::vector<std::string>& sha256);
-  absl::Status BeginParsing(std::string_view dataset, const ParseRequest& request,
-                            const std::vector<std::string>& file_sha256, bool* already_ended);
-  absl::StatusOr<DatasetRecord> ParseAndPublish(std::string_view dataset,
-                                                const ParseRequest& request, std::stop_token stop);
-  absl::Status SetState(std::string_view dataset, DatasetState state, std::string_view error);
+  absl::Status ParseAndPublish(std::string_view dataset, ParseRequest request,
+                               std::stop_token stop);
+  absl::Status MoveState(std::string_view dataset, DatasetState from, DatasetState to,
+                         std::string_view error, std::uint64_t bytes);
   absl::Status RemoveDeleted(std::string_view dataset);
+  absl::Status RecoverUploads(std::vector<std::string>* notes);
+  absl::Status QuarantineStrangers(std::vector<std::string>* notes);
   std::string RawPath(std::string_view dataset, std::size_t file) const;
+  std::string RawDir(std::string_view dataset) const;
   std::string DataPath(std::string_view dataset) const;
 
   const StateDir* const dir_;
@@ -156,6 +170,7 @@ class DatasetStore {
   std::map<std::string, std::shared_ptr<Upload>, std::less<>> uploads_ ABSL_GUARDED_BY(mutex_);
   std::set<std::string, std::less<>> parsing_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::weak_ptr<const Dataset>, std::less<>> open_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, DatasetInfo, std::less<>> infos_ ABSL_GUARDED_BY(mutex_);  // of READY ones
 };
 
 }  // namespace latent

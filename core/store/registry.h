@@ -125,13 +125,17 @@ class Registry {
     std::uint64_t version = 0;
     std::string staging;  // directory
   };
+  using VersionKey = std::pair<std::string, std::uint64_t>;
   absl::StatusOr<Reservation> Reserve(const PublishRequest& request);
+  absl::Status PublishReserved(const PublishRequest& request, const Reservation& reservation);
   absl::StatusOr<VersionInfo> WriteStaged(const PublishRequest& request,
                                           const Reservation& reservation,
                                           std::string* manifest_sha256);
   absl::Status CommitPublication(const PublishRequest& request, const VersionInfo& info,
                                  const std::string& manifest_sha256);
-  void Abandon(const PublishRequest& request, const Reservation& reservation);
+  void Abandon(const std::string& model, const Reservation& reservation);
+  void BeginPublication(const std::string& model, std::uint64_t version);
+  void EndPublication(const std::string& model, std::uint64_t version);
   absl::Status MarkDeleting(Transaction& tx, std::string_view model, std::uint64_t version);
   absl::Status ApplyRetention(Transaction& tx, std::string_view model, std::uint32_t keep_last);
   void FollowUp(Transaction& tx, std::string_view model);
@@ -139,6 +143,10 @@ class Registry {
   absl::Status Refresh(std::string_view model);
   absl::Status RefreshAll();
   absl::Status MarkDamaged(const VersionInfo& version, const std::string& why);
+  absl::Status RemoveUnpublished(std::vector<std::string>* notes);
+  absl::Status CheckSizes(std::vector<std::string>* notes);
+  absl::Status QuarantineStrangers(std::vector<std::string>* notes);
+  absl::Status Reconcile();
 
   const StateDir* const dir_;
   Database* const db_;
@@ -151,7 +159,9 @@ class Registry {
   mutable Mutex mutex_;  // held for the copy of a pointer only
   std::shared_ptr<const RegistrySnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
   Mutex verify_mutex_;
-  std::set<std::pair<std::string, std::uint64_t>> verified_ ABSL_GUARDED_BY(verify_mutex_);
+  std::set<VersionKey> verified_ ABSL_GUARDED_BY(verify_mutex_);
+  Mutex publishing_mutex_;
+  std::set<VersionKey> publishing_ ABSL_GUARDED_BY(publishing_mutex_);
 };
 
 }  // namespace latent

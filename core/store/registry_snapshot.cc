@@ -74,16 +74,14 @@ absl::StatusOr<std::shared_ptr<const VersionInfo>> ModelInfo::Resolve(
   LATENT_ASSIGN_OR_RETURN(const std::uint64_t number, NumberOf(*this, selector));
   const auto found = versions.find(number);
   if (found == versions.end()) {
-    return NotFound("VERSION_NOT_FOUND",
-                    absl::StrCat("model ", name, " has no version",
-                                 number == 0 ? "" : absl::StrCat(" ", number), "; ",
-                                 VersionsOf(*this)));
+    return NotFound("VERSION_NOT_FOUND", absl::StrCat("model ", name, " has no version",
+                                                      number == 0 ? "" : absl::StrCat(" ", number),
+                                                      "; ", VersionsOf(*this)));
   }
   if (!found->second->damage.empty()) {
     return MakeError(absl::StatusCode::kDataLoss, "VERSION_DAMAGED",
                      absl::StrCat("version ", number, " of model ", name,
-                                  " is damaged: ", found->second->damage,
-                                  "; use another version"));
+                                  " is damaged: ", found->second->damage, "; use another version"));
   }
   return found->second;
 }
@@ -100,10 +98,11 @@ absl::StatusOr<std::shared_ptr<const ModelInfo>> RegistrySnapshot::FindModel(
     }
     shown.push_back(other);
   }
-  return NotFound("MODEL_NOT_FOUND",
-                  absl::StrCat("there is no model ", Quoted(name), "; ",
-                               shown.empty() ? "nothing is published yet"
-                                             : absl::StrCat("there is ", absl::StrJoin(shown, ", "))));
+  return NotFound(
+      "MODEL_NOT_FOUND",
+      absl::StrCat("there is no model ", Quoted(name), "; ",
+                   shown.empty() ? "nothing is published yet"
+                                 : absl::StrCat("there is ", absl::StrJoin(shown, ", "))));
 }
 
 absl::StatusOr<std::shared_ptr<const VersionInfo>> RegistrySnapshot::Resolve(
@@ -142,8 +141,7 @@ absl::StatusOr<RegistrySnapshot::VersionPage> RegistrySnapshot::ListVersions(
   VersionPage result;
   for (; at != info->versions.rend(); ++at) {
     if (static_cast<std::int64_t>(result.versions.size()) == size) {
-      result.next_page_token =
-          MakePageToken(list, absl::StrCat(result.versions.back()->version));
+      result.next_page_token = MakePageToken(list, absl::StrCat(result.versions.back()->version));
       break;
     }
     result.versions.push_back(at->second);
