@@ -1,0 +1,46 @@
+// Requests and datasets for the tests of core/train.
+#ifndef LATENT_TESTS_UNIT_TRAIN_PLAN_FIXTURE_H_
+#define LATENT_TESTS_UNIT_TRAIN_PLAN_FIXTURE_H_
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/data/dataset.h"
+#include "core/train/plan.h"
+#include "google/protobuf/text_format.h"
+
+namespace latent {
+
+// 8 x 8 images in [0, 1], as the digits are.
+inline DatasetInfo DigitsInfo() {
+  DatasetInfo info;
+  info.name = "digits";
+  info.content_hash = std::string(64, 'a');
+  info.columns = 64;
+  info.row_shape = {8, 8, 1};
+  info.value_scale = 1.0 / 16;
+  info.part_rows = {0, 1455, 162, 180};
+  info.max = info.train_max = 1;
+  return info;
+}
+
+// A valid request with `text` (text format of TrainJobSpec) merged over it.
+inline v1::TrainJobSpec Request(const std::string& text) {
+  v1::TrainJobSpec request;
+  request.set_model("m");
+  request.set_dataset("digits");
+  v1::TrainJobSpec over;
+  EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(text, &over)) << text;
+  request.MergeFrom(over);
+  return request;
+}
+
+inline absl::StatusOr<v1::TrainingPlan> ResolveText(const std::string& text,
+                                                    const DatasetInfo& info = DigitsInfo()) {
+  return Resolve(Request(text), info, {.default_threads = 2});
+}
+
+}  // namespace latent
+
+#endif  // LATENT_TESTS_UNIT_TRAIN_PLAN_FIXTURE_H_

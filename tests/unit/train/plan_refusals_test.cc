@@ -1,0 +1,224 @@
+// Every refusal of Resolve: which field it names and what it says.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <string>
+
+#include "core/base/status.h"
+#include "core/train/plan.h"
+#include "tests/unit/train/plan_fixture.h"
+
+namespace latent {
+namespace {
+
+struct Case {
+  const char* name;
+  std::string request;  // text format of TrainJobSpec
+  std::string path;
+  std::string says;
+};
+
+class PlanRefusalTest : public testing::TestWithParam<Case> {};
+
+TEST_P(PlanRefusalTest, NamesTheField) {
+  const absl::Status status = ResolveText(GetParam().request).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  const auto fields = DetailsOf(status).fields;
+  ASSERT_EQ(fields.size(), 1u) << status;
+  EXPECT_EQ(fields[0].path, GetParam().path);
+  EXPECT_THAT(fields[0].description, testing::HasSubstr(GetParam().says));
+}
+
+std::string Model(const std::string& text) { return "architecture { " + text + " }"; }
+std::string Gradient(const std::string& text) {
+  return "training { solver { gradient { " + text + " } } }";
+}
+std::string Pca(const std::string& text) { return "preset: 'pca' " + Model(text); }
+const std::string kModel = "spec.architecture.";
+const std::string kSolver = "spec.training.solver.gradient.";
+
+std::string Layers(int count) {
+  std::string text = "encoder { ";
+  for (int i = 0; i < count; ++i) text += "layers { dense { units: 1 } } ";
+  return Model(text + "} decoder {}");
+}
+std::string Labels(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) text += "labels { key: 'k" + std::to_string(i) + "' } ";
+  return text;
+}
+
+const Case kRequest[] = {
+    {"Model", "model: 'A B'", "spec.model", "got \"A B\""},
+    {"LongModel", "model: '" + std::string(64, 'a') + "'", "spec.model", "{0,62}"},
+    {"Dataset", "dataset: '../x'", "spec.dataset", "got \"../x\""},
+    {"Preset", "preset: 'vea'", "spec.preset", "pca, plain, denoising, sparse, vae, beta-vae"},
+    {"TooManyLabels", Labels(33), "spec.labels", "at most 32 labels, got 33"},
+    {"LabelValue", "labels { key: 'k' value: '" + std::string(129, 'x') + "' }",
+     "spec.labels[\"k\"]", "at most 128 bytes expected, got 129"},
+    {"Description", "description: '" + std::string(4097, 'x') + "'", "spec.description",
+     "at most 4096 bytes expected, got 4097"},
+    {"Policy", "publish { policy: 9 }", "spec.publish.policy", "got number 9"},
+    {"Bound", "publish { bound: inf }", "spec.publish.bound", "finite"},
+    {"Alias", "publish { aliases: 'No' }", "spec.publish.aliases[0]", "got \"No\""},
+    {"AliasTwice", "publish { aliases: ['a', 'a'] }", "spec.publish.aliases[1]", "once"},
+};
+INSTANTIATE_TEST_SUITE_P(Request, PlanRefusalTest, testing::ValuesIn(kRequest),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+const Case kArchitecture[] = {
+    {"Sigma", Model("corruption { gaussian { sigma: -1 } }"), kModel + "corruption.gaussian.sigma",
+     ">= 0, got -1"},
+    {"SigmaNan", Model("corruption { gaussian { sigma: nan } }"),
+     kModel + "corruption.gaussian.sigma", "got nan"},
+    {"Masking", Model("corruption { masking { fraction: 1.5 } }"),
+     kModel + "corruption.masking.fraction", "0 to 1, got 1.5"},
+    {"SaltAndPepper", Model("corruption { salt_and_pepper { fraction: -0.5 } }"),
+     kModel + "corruption.salt_and_pepper.fraction", "got -0.5"},
+    {"Units", Model("encoder { layers { dense { units: 0 } } }  decoder {}"),
+     kModel + "encoder.layers[0].dense.units", "1 to 65536, got 0"},
+    {"UnitsLeftOut", Model("encoder {} decoder { layers { dense { } } }"),
+     kModel + "decoder.layers[0].dense.units", "1 to 65536, got 0"},
+    {"LayerKind", Model("encoder { layers { } } decoder {}"), kModel + "encoder.layers[0]",
+     "dense"},
+    {"Activation", Model("encoder { layers { dense { units: 1 activation: 77 } } } decoder {}"),
+     kModel + "encoder.layers[0].dense.activation", "got number 77"},
+    {"TooManyLayers", Layers(65), kModel + "encoder.layers", "at most 64 layers, got 65"},
+    {"Dim", Model("latent { dim: 65537 }"), kModel + "latent.dim", "1 to 65536, got 65537"},
+    {"CodeActivation", Model("latent { deterministic { activation: 6 } }"),
+     kModel + "latent.deterministic.activation", "got number 6"},
+    {"Variance", Model("likelihood { gaussian { variance: 0 } }"),
+     kModel + "likelihood.gaussian.variance", "> 0, got 0"},
+    {"BernoulliStandardised", Model("likelihood { bernoulli {} } scaling { standardise {} }"),
+     kModel + "likelihood.bernoulli", "min_max"},
+    {"ElboWithoutDraws", Model("objective { elbo { } }"), kModel + "objective.elbo",
+     "needs a gaussian latent"},
+    {"ReconstructionOfDraws", Model("latent { gaussian {} } objective { reconstruction {} }"),
+     kModel + "objective.reconstruction", "needs objective elbo"},
+    {"Draws", Model("latent { gaussian {} } objective { elbo { draws: 65 } }"),
+     kModel + "objective.elbo.draws", "1 to 64, got 65"},
+    {"Beta", Model("latent { gaussian {} } objective { elbo { beta: -1 } }"),
+     kModel + "objective.elbo.beta", ">= 0, got -1"},
+    {"WarmUp", Model("latent { gaussian {} } objective { elbo { warm_up_fraction: 2 } }"),
+     kModel + "objective.elbo.warm_up_fraction", "0 to 1, got 2"},
+    {"FreeBits", Model("latent { gaussian {} } objective { elbo { free_bits: -1 } }"),
+     kModel + "objective.elbo.free_bits", "got -1"},
+    {"Penalty", Model("penalties { l1 { weight: -2 } }"), kModel + "penalties.l1.weight", "got -2"},
+    {"PenaltyCount", Model("penalties { l2 { per_layer: [1, 2] } }"),
+     kModel + "penalties.l2.per_layer", "expected 5 weights"},
+    {"PenaltyEntry", Model("penalties { l1 { per_layer: [0, 0, -1, 0, 0] } }"),
+     kModel + "penalties.l1.per_layer[2]", "got -1"},
+    {"PenaltyTwice", Model("penalties { l1 { weight: 1 per_layer: [1, 1, 1, 1, 1] } }"),
+     kModel + "penalties.l1", "either weight or per_layer"},
+    {"TiedToAnother", Model("tied_weights: true decoder { layers { dense { units: 9 } } }"),
+     kModel + "tied_weights", "reverse"},
+    {"TiedUnitNorm", Model("tied_weights: true penalties { unit_norm_decoder: true }"),
+     kModel + "penalties.unit_norm_decoder", "tied_weights"},
+};
+INSTANTIATE_TEST_SUITE_P(Architecture, PlanRefusalTest, testing::ValuesIn(kArchitecture),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+const Case kTraining[] = {
+    {"Epochs", Gradient("epochs: 10001"), kSolver + "epochs", "1 to 10000, got 10001"},
+    {"Batch", Gradient("batch_size: 0"), kSolver + "batch_size", "1 to 65536, got 0"},
+    {"Clip", Gradient("clip_norm: -1"), kSolver + "clip_norm", "got -1"},
+    {"Beta1", Gradient("optimizer { adam { beta1: 1 } }"), kSolver + "optimizer.adam.beta1",
+     "value < 1, got 1"},
+    {"Beta2", Gradient("optimizer { adam { beta2: nan } }"), kSolver + "optimizer.adam.beta2",
+     "got nan"},
+    {"Epsilon", Gradient("optimizer { adam { epsilon: 0 } }"), kSolver + "optimizer.adam.epsilon",
+     "> 0, got 0"},
+    {"Decay", Gradient("optimizer { adam { weight_decay: -1 } }"),
+     kSolver + "optimizer.adam.weight_decay", "got -1"},
+    {"Rate", Gradient("schedule { learning_rate: 0 }"), kSolver + "schedule.learning_rate",
+     "> 0, got 0"},
+    {"RateWarmUp", Gradient("schedule { warm_up_fraction: 1.1 }"),
+     kSolver + "schedule.warm_up_fraction", "got 1.1"},
+    {"Final", Gradient("schedule { cosine { final_fraction: 7 } }"),
+     kSolver + "schedule.cosine.final_fraction", "got 7"},
+    {"Patience", Gradient("early_stopping { patience: 0 }"), kSolver + "early_stopping.patience",
+     "got 0"},
+    {"Threads", "training { threads: 65 }", "spec.training.threads", "1 to 64, got 65"},
+    {"Duration", "training { max_duration_seconds: 0 }", "spec.training.max_duration_seconds",
+     "> 0, got 0"},
+    {"Interval", "training { checkpoint_interval_seconds: -1 }",
+     "spec.training.checkpoint_interval_seconds", "got -1"},
+    {"Quantile", "training { anomaly_quantile: 1 }", "spec.training.anomaly_quantile",
+     "0 < value < 1, got 1"},
+};
+INSTANTIATE_TEST_SUITE_P(Training, PlanRefusalTest, testing::ValuesIn(kTraining),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+const Case kPca[] = {
+    {"Hidden", Pca("encoder { layers { dense { units: 9 } } } decoder {} tied_weights: false"),
+     kModel + "encoder.layers", "no hidden layers, got 1"},
+    {"HiddenUp", Pca("decoder { layers { dense { units: 9 } } } tied_weights: false"),
+     kModel + "decoder.layers", "no hidden layers, got 1"},
+    {"Corruption", Pca("corruption { masking {} }"), kModel + "corruption", "no corruption"},
+    {"Gaussian", Pca("latent { gaussian {} } likelihood { gaussian {} }"), kModel + "latent",
+     "deterministic"},
+    {"Activation", Pca("latent { deterministic { activation: ACTIVATION_TANH } }"),
+     kModel + "latent.deterministic.activation", "ACTIVATION_IDENTITY"},
+    {"Dim", Pca("latent { dim: 65 }"), kModel + "latent.dim", "64, got 65"},
+    {"Bernoulli", Pca("likelihood { bernoulli {} }"), kModel + "likelihood", "gaussian"},
+    {"Learned", Pca("likelihood { gaussian { learned_variance: true } }"),
+     kModel + "likelihood.gaussian.learned_variance", "fixed variance"},
+    {"L1", Pca("penalties { l1 { weight: 1 } }"), kModel + "penalties.l1", "no penalties"},
+    {"L2", Pca("penalties { l2 { per_layer: 1 } }"), kModel + "penalties.l2", "no penalties"},
+};
+INSTANTIATE_TEST_SUITE_P(Pca, PlanRefusalTest, testing::ValuesIn(kPca),
+                         [](const auto& param) { return std::string(param.param.name); });
+
+TEST(PlanRefusalsTest, EveryBadFieldIsNamedAtOnce) {
+  const absl::Status status =
+      ResolveText("model: 'A' architecture { latent { dim: 0 } } training { threads: 0 }").status();
+  std::vector<std::string> paths;
+  for (const auto& field : DetailsOf(status).fields) paths.push_back(field.path);
+  EXPECT_THAT(paths, testing::ElementsAre("spec.model", "spec.architecture.latent.dim",
+                                          "spec.training.threads"));
+}
+
+TEST(PlanRefusalsTest, BernoulliSaysTheRangeItFound) {
+  DatasetInfo info = DigitsInfo();
+  info.train_min = -0.5;
+  info.train_max = 300;
+  const absl::Status status =
+      ResolveText("architecture { scaling { none {} } likelihood { bernoulli {} } }", info)
+          .status();
+  EXPECT_EQ(DetailsOf(status).fields.at(0).path, "spec.architecture.likelihood.bernoulli");
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("got -0.5 to 300"));
+}
+
+TEST(PlanRefusalsTest, EarlyStoppingWithoutValidationRows) {
+  DatasetInfo info = DigitsInfo();
+  info.part_rows[v1::PART_VALIDATION] = 0;
+  const absl::Status status =
+      ResolveText(Gradient("early_stopping { enabled: true }"), info).status();
+  EXPECT_EQ(DetailsOf(status).fields.at(0).path, kSolver + "early_stopping.enabled");
+}
+
+TEST(PlanRefusalsTest, DatasetWithoutTrainingRows) {
+  DatasetInfo info = DigitsInfo();
+  info.part_rows = {};
+  EXPECT_EQ(DetailsOf(ResolveText("", info).status()).fields.at(0).path, "spec.dataset");
+}
+
+TEST(PlanRefusalsTest, PlanBeyondMemorySaysHowMuch) {
+  const PlanEnvironment small{.default_threads = 1, .training_memory_bytes = 1 << 20};
+  const absl::Status status = Resolve(Request(""), DigitsInfo(), small).status();
+  EXPECT_EQ(DetailsOf(status).fields.at(0).path, "spec.architecture");
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("limit is 1 MiB"));
+}
+
+TEST(PlanRefusalsTest, MetricMustBeInTheTable) {
+  PlanEnvironment environment;
+  environment.is_metric = [](std::string_view name) { return name == "validation_objective"; };
+  EXPECT_TRUE(Resolve(Request(""), DigitsInfo(), environment).ok());
+  const absl::Status status =
+      Resolve(Request("publish { metric: 'accuracy' }"), DigitsInfo(), environment).status();
+  EXPECT_EQ(DetailsOf(status).fields.at(0).path, "spec.publish.metric");
+}
+
+}  // namespace
+}  // namespace latent
