@@ -76,6 +76,10 @@ absl::StatusOr<std::vector<std::string>> JobStore::RecordCheckpoint(
   std::vector<std::string> dropped;
   const absl::Status done = db_->Write([&](Transaction& tx) -> absl::Status {
     LATENT_RETURN_IF_ERROR(Fenced(tx, run).status());
+    // The same content again replaces its earlier record, or its file would be dropped with that.
+    LATENT_RETURN_IF_ERROR(tx.Run("DELETE FROM job_checkpoints WHERE job_id = ? AND file = ?",
+                                  {run.id, checkpoint.file})
+                               .status());
     LATENT_RETURN_IF_ERROR(
         tx.Run("INSERT INTO job_checkpoints (job_id, step, file, sha256) VALUES (?, ?, ?, ?)",
                {run.id, static_cast<std::int64_t>(checkpoint.step), checkpoint.file,

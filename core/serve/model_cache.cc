@@ -53,15 +53,19 @@ absl::Status ModelCache::Preload(const VersionInfo& version) {
   // Whoever waits for a load of the same version in flight waits for that one.
   auto model = LoadNow(version);
   if (!model.ok()) return model.status();
-  Adopt(*std::move(model));
+  Keep(*std::move(model), /*published=*/true);
   return absl::OkStatus();
 }
 
 void ModelCache::Adopt(std::shared_ptr<const ServedModel> model) {
+  Keep(std::move(model), /*published=*/false);
+}
+
+void ModelCache::Keep(std::shared_ptr<const ServedModel> model, bool published) {
   std::vector<std::shared_ptr<const ServedModel>> dropped;  // freed after the lock
   MutexLock lock(&mutex_);
   const VersionKey key = model->key();
-  Insert(key, std::move(model));
+  Insert(key, std::move(model), published);
   EvictIdle(key, &dropped);
 }
 
@@ -81,7 +85,7 @@ void ModelCache::FinishLoad(const VersionKey& key,
   std::vector<std::shared_ptr<const ServedModel>> dropped;
   {
     MutexLock lock(&mutex_);
-    if (result.ok()) Insert(key, *result);
+    if (result.ok()) Insert(key, *result, /*published=*/true);
     callbacks = std::move(loading_[key]);
     loading_.erase(key);
     awaited_.erase(key);
@@ -90,10 +94,12 @@ void ModelCache::FinishLoad(const VersionKey& key,
   for (const Callback& callback : callbacks) callback(result);
 }
 
-void ModelCache::Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model) {
+void ModelCache::Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model,
+                        bool published) {
   Entry& entry = entries_[key];
   entry.model = std::move(model);
   entry.last_use = ++use_clock_;
+  entry.published = entry.published || published;
   awaited_.erase(key);
 }
 

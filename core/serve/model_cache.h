@@ -76,12 +76,13 @@ class ModelCache {
   struct Entry {
     std::shared_ptr<const ServedModel> model;
     std::uint64_t last_use = 0;
-    bool published = false;  // some snapshot has named it
+    bool published = false;  // was named by a snapshot; one that was adopted is not yet
   };
   absl::StatusOr<std::shared_ptr<const ServedModel>> LoadNow(const VersionInfo& version);
   void FinishLoad(const VersionKey& key,
                   const absl::StatusOr<std::shared_ptr<const ServedModel>>& result);
-  void Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model)
+  void Keep(std::shared_ptr<const ServedModel> model, bool published);
+  void Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model, bool published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lets go of the least recently used versions over the bounds, never of `keep`.
   void EvictIdle(const VersionKey& keep, std::vector<std::shared_ptr<const ServedModel>>* dropped)

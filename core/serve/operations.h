@@ -66,8 +66,8 @@ struct SparseCells {
 // Which entries of a code are kept: the top_k of greatest absolute value (ties: the lower index),
 // or those of absolute value > threshold. Exactly one is set. Exact zeros are never kept.
 struct SparsifyRule {
-  std::optional<std::uint32_t> top_k;  // >= 1
-  std::optional<float> threshold;      // >= 0, finite
+  std::optional<std::uint32_t> top_k = std::nullopt;  // >= 1
+  std::optional<float> threshold = std::nullopt;      // >= 0, finite
 };
 // INVALID_ARGUMENT naming "sparsify".
 absl::Status CheckSparsify(const SparsifyRule& rule);
@@ -79,8 +79,8 @@ class EncodeOperation : public Operation {
  public:
   struct Options {
     bool include_sigma = false;
-    std::optional<std::uint64_t> seed;
-    std::optional<SparsifyRule> sparsify;
+    std::optional<std::uint64_t> seed = std::nullopt;
+    std::optional<SparsifyRule> sparsify = std::nullopt;
   };
   static absl::StatusOr<std::unique_ptr<EncodeOperation>> Make(ModelPtr model, Cells rows,
                                                                Options options);
@@ -147,11 +147,11 @@ class DenoiseOperation : public Operation {
     std::uint64_t seed = 0;
   };
   struct Options {
-    std::optional<Noise> add_noise;
+    std::optional<Noise> add_noise = std::nullopt;
     // Empty, or one entry a cell, row-major: non-zero cells are missing. They are set to the
     // column's training mean before encoding (what stood there may be anything), and only they are
     // replaced in the result.
-    std::vector<std::uint8_t> missing;
+    std::vector<std::uint8_t> missing = {};
   };
   static absl::StatusOr<std::unique_ptr<DenoiseOperation>> Make(ModelPtr model, Cells rows,
                                                                 Options options);
@@ -233,8 +233,8 @@ void InterpolateCodes(MatrixView<const float> ends, std::uint32_t steps,
 class ScoreOperation : public Operation {
  public:
   struct Options {
-    std::optional<double> threshold;  // default: the version's
-    std::uint32_t top_features = 0;   // 0 to 64
+    std::optional<double> threshold = std::nullopt;  // default: the version's
+    std::uint32_t top_features = 0;                  // 0 to 64
   };
   struct Feature {
     std::uint32_t column = 0;
