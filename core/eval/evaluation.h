@@ -22,13 +22,16 @@ struct Evaluation {
   double anomaly_threshold = 0;  // the plan's quantile of them
 };
 
-// Computes everything that applies to the model. CANCELLED if `stop` was requested.
+// Computes everything of the metric table that applies to the model and is defined, on the TEST
+// rows (without any, the VALIDATION rows; without those, TRAIN), in float64 and row order, by the
+// same draws and noise for every model. A resolved plan; a dataset with TRAIN rows. CANCELLED if
+// `stop` was requested.
 absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::TrainingPlan& plan,
                                     const Dataset& data, std::stop_token stop);
 
 // The validation objective at beta = 1 (nats a row; lower is better) of `model` on `part`: what
 // early stopping, IF_BETTER and reports share. Gaussian latents use one draw a row, keyed by
-// `seed`.
+// `seed`. The part must have rows.
 double ValidationObjective(const Autoencoder& model, const Dataset& data, v1::Part part,
                            std::uint64_t seed);
 

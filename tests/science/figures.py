@@ -205,7 +205,7 @@ def sparse(lab, table):
 def vae(lab, table):
     version = lab.train("vae", "fashion", "vae", {}, "--latent-dim", 32)
     found = next(m for m in version["metrics"] if m["name"] == "neg_elbo")
-    kl, units = lab.metric(version, "kl"), lab.metric(version, "active_units")
+    kl, units = lab.metric(version, "kl_nats"), lab.metric(version, "active_units")
     table.add("`vae` k=32 Bernoulli Fashion-MNIST, −ELBO", "≤ 240.0 nats",
               f"{found['value']:.2f} ± {found.get('standardError', 0):.2f}, KL {kl:.1f}, "
               f"{units:.0f} active units ({lab.seconds['vae']:.0f} s)", found["value"] <= 240.0)

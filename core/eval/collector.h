@@ -1,0 +1,75 @@
+// What computes figures from one pass of a model over rows: each collector sees every batch once,
+// in row order, and adds its figures at the end. One thread at a time.
+#ifndef LATENT_CORE_EVAL_COLLECTOR_H_
+#define LATENT_CORE_EVAL_COLLECTOR_H_
+
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "core/data/dataset.h"
+#include "core/eval/metric_table.h"
+#include "core/model/autoencoder.h"
+
+namespace latent {
+
+inline constexpr std::size_t kEvaluationBatchRows = 256;
+
+// What every figure is computed from.
+struct EvaluationInput {
+  const Autoencoder& model;
+  const Dataset& data;
+  v1::Part part;  // the rows that figures are reported on
+  std::stop_token stop;
+
+  MatrixView<const float> rows() const { return data.rows(part); }
+  // OK, or CANCELLED.
+  absl::Status CheckStop() const;
+};
+
+// The square of the range that PSNR refers to: 1 for data in [0, 1].
+double SquaredRange(const DatasetInfo& info);
+bool LiesInUnitInterval(const DatasetInfo& info);
+
+// A part of the evaluated rows with the model's answers.
+struct EvaluationBatch {
+  std::size_t first_row = 0;
+  MatrixView<const float> rows;
+  MatrixView<const float> codes;  // means
+  MatrixView<const float> sigma;  // Gaussian codes only
+  std::span<const double> squared_error;
+  std::span<const double> reconstruction_nats;  // at the mean code
+  std::span<const double> kl;                   // Gaussian codes only
+};
+
+class Collector {
+ public:
+  virtual ~Collector() = default;
+  virtual void Observe(const EvaluationBatch& batch) = 0;
+  virtual void AddTo(MetricList& metrics) const = 0;
+};
+
+// test_mse_per_element, test_sse_per_row, psnr_db, r2, nll.
+std::unique_ptr<Collector> ReconstructionCollector(const EvaluationInput& input);
+// neg_elbo, reconstruction_nats, kl_nats, bits_per_dim; for Gaussian codes.
+std::unique_ptr<Collector> BoundCollector(const EvaluationInput& input);
+// code_density, dead_units, active_units.
+std::unique_ptr<Collector> CodeCollector(const EvaluationInput& input);
+
+// One pass over the input's rows. CANCELLED if asked to stop.
+absl::Status Collect(const EvaluationInput& input,
+                     std::span<const std::unique_ptr<Collector>> collectors);
+
+// Figures that need passes of their own.
+// pca_test_mse_per_element, with `threads` threads.
+absl::Status AddPcaBaseline(const EvaluationInput& input, std::size_t threads, MetricList& metrics);
+// noisy_psnr_db, denoised_psnr_db.
+absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics);
+// knn5_code_accuracy.
+absl::Status AddProbe(const EvaluationInput& input, MetricList& metrics);
+
+}  // namespace latent
+
+#endif  // LATENT_CORE_EVAL_COLLECTOR_H_

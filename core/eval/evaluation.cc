@@ -1,0 +1,169 @@
+#include "core/eval/evaluation.h"
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/base/status.h"
+#include "core/eval/collector.h"
+#include "core/eval/mean.h"
+#include "core/eval/metric_table.h"
+
+namespace latent {
+namespace {
+
+constexpr std::size_t kMaxQuantiles = 10'001;
+
+// The first of these parts that has rows.
+v1::Part FirstWithRows(const Dataset& data, std::initializer_list<v1::Part> parts) {
+  for (const v1::Part part : parts) {
+    if (data.info().rows(part) > 0) return part;
+  }
+  return v1::PART_TRAIN;
+}
+
+// Of Gaussian codes, draws keyed by (seed, row); else the code itself.
+class ObjectivePass {
+ public:
+  ObjectivePass(const Autoencoder& model, std::uint64_t seed)
+      : model_(model),
+        seed_(seed),
+        codes_(kEvaluationBatchRows * model.latent_dim()),
+        sigma_(model.variational() ? codes_.size() : 0) {}
+
+  // -log p(x|z) + KL of each row.
+  std::span<const double> Run(MatrixView<const float> rows, std::size_t first_row) {
+    const std::size_t n = rows.rows;
+    const std::span<double> nats = std::span(nats_).first(n);
+    ForwardOutputs outputs;
+    if (!model_.variational()) {
+      outputs.reconstruction_nats = nats;
+      model_.Forward(rows, outputs, workspace_);
+      return nats;
+    }
+    const std::span<double> kl = std::span(kl_).first(n);
+    outputs.codes = Matrix(codes_.data(), n, model_.latent_dim());
+    outputs.sigma = Matrix(sigma_.data(), n, model_.latent_dim());
+    outputs.kl = kl;
+    model_.Forward(rows, outputs, workspace_);
+    DrawCodes(outputs.codes, outputs.sigma, seed_, first_row, outputs.codes);
+    model_.ReconstructionNats(rows, outputs.codes, nats, workspace_);
+    for (std::size_t r = 0; r < n; ++r) nats[r] += kl[r];
+    return nats;
+  }
+
+ private:
+  const Autoencoder& model_;
+  const std::uint64_t seed_;
+  Workspace workspace_;
+  std::vector<float> codes_;
+  std::vector<float> sigma_;
+  std::vector<double> nats_ = std::vector<double>(kEvaluationBatchRows);
+  std::vector<double> kl_ = std::vector<double>(kEvaluationBatchRows);
+};
+
+absl::StatusOr<Mean> Objective(const Autoencoder& model, const Dataset& data, v1::Part part,
+                               std::uint64_t seed, const std::stop_token& stop) {
+  const EvaluationInput input = {model, data, part, stop};
+  ObjectivePass pass(model, seed);
+  Mean mean;
+  const MatrixView<const float> rows = input.rows();
+  for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
+    LATENT_RETURN_IF_ERROR(input.CheckStop());
+    const std::size_t count = std::min(kEvaluationBatchRows, rows.rows - first);
+    for (const double nats : pass.Run(rows.slice_rows(first, count), first)) mean.Add(nats);
+  }
+  return mean;
+}
+
+// The finite scores of a part's rows, ascending.
+absl::StatusOr<std::vector<double>> SortedScores(const EvaluationInput& input) {
+  const MatrixView<const float> rows = input.rows();
+  std::vector<double> scores(rows.rows);
+  Workspace workspace;
+  for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
+    LATENT_RETURN_IF_ERROR(input.CheckStop());
+    const std::size_t count = std::min(kEvaluationBatchRows, rows.rows - first);
+    ForwardOutputs outputs;
+    outputs.score = std::span(scores).subspan(first, count);
+    input.model.Forward(rows.slice_rows(first, count), outputs, workspace);
+  }
+  std::erase_if(scores, [](double score) { return !std::isfinite(score); });
+  std::sort(scores.begin(), scores.end());
+  return scores;
+}
+
+// Linear between the two nearest order statistics; `sorted` is not empty.
+double Quantile(const std::vector<double>& sorted, double q) {
+  const double place = q * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(place);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (place - std::floor(place)) * (sorted[above] - sorted[below]);
+}
+
+absl::Status AddScores(const EvaluationInput& input, double quantile, Evaluation& evaluation) {
+  LATENT_ASSIGN_OR_RETURN(const std::vector<double> scores, SortedScores(input));
+  if (scores.empty()) return absl::OkStatus();
+  evaluation.anomaly_threshold = Quantile(scores, quantile);
+  const std::size_t count = std::min(scores.size(), kMaxQuantiles);
+  for (std::size_t i = 0; i < count; ++i) {
+    const double q = count == 1 ? 0 : static_cast<double>(i) / static_cast<double>(count - 1);
+    evaluation.score_quantiles.push_back(Quantile(scores, q));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::TrainingPlan& plan,
+                                    const Dataset& data, std::stop_token stop) {
+  const v1::Part reported =
+      FirstWithRows(data, {v1::PART_TEST, v1::PART_VALIDATION, v1::PART_TRAIN});
+  const v1::Part held_out = FirstWithRows(data, {v1::PART_VALIDATION, v1::PART_TRAIN});
+  const EvaluationInput input = {model, data, reported, stop};
+  MetricList metrics;
+
+  LATENT_ASSIGN_OR_RETURN(const Mean objective,
+                          Objective(model, data, held_out, plan.training().seed(), stop));
+  metrics.Add("validation_objective", objective.mean(), held_out, objective.standard_error());
+
+  std::vector<std::unique_ptr<Collector>> collectors;
+  collectors.push_back(ReconstructionCollector(input));
+  if (model.variational()) collectors.push_back(BoundCollector(input));
+  collectors.push_back(CodeCollector(input));
+  LATENT_RETURN_IF_ERROR(Collect(input, collectors));
+  for (const auto& collector : collectors) collector->AddTo(metrics);
+
+  const std::size_t threads = std::max(1u, plan.training().threads());
+  LATENT_RETURN_IF_ERROR(AddPcaBaseline(input, threads, metrics));
+  LATENT_RETURN_IF_ERROR(AddDenoising(input, metrics));
+  LATENT_RETURN_IF_ERROR(AddProbe(input, metrics));
+
+  Evaluation evaluation;
+  evaluation.metrics = std::move(metrics).Take();
+  const EvaluationInput scored = {model, data, held_out, stop};
+  LATENT_RETURN_IF_ERROR(AddScores(scored, plan.training().anomaly_quantile(), evaluation));
+  return evaluation;
+}
+
+double ValidationObjective(const Autoencoder& model, const Dataset& data, v1::Part part,
+                           std::uint64_t seed) {
+  // Without a stop token nothing can fail.
+  return Objective(model, data, part, seed, {})->mean();
+}
+
+absl::StatusOr<v1::Metric> FindMetric(const std::vector<v1::Metric>& metrics,
+                                      const std::string& name) {
+  for (const v1::Metric& metric : metrics) {
+    if (metric.name() == name) return metric;
+  }
+  const std::string names =
+      absl::StrJoin(metrics, ", ",
+                    [](std::string* out, const v1::Metric& metric) { out->append(metric.name()); });
+  return absl::NotFoundError(absl::StrCat("there is no figure \"", name, "\"; there are: ", names));
+}
+
+}  // namespace latent
