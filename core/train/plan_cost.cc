@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/model/training_pass.h"
 #include "core/train/plan_parts.h"
 
 namespace latent::internal {
@@ -15,15 +16,6 @@ std::uint64_t CountChain(const v1::Network& network, bool weights, std::uint64_t
     width = units;
   }
   return count;
-}
-
-// Numbers that one row leaves behind on its way through the network.
-std::uint64_t ActivationsPerRow(const v1::ModelSpec& model, std::uint64_t columns) {
-  std::uint64_t sum = 4 * columns + 6 * model.latent().dim();
-  for (const v1::Network* network : {&model.encoder(), &model.decoder()}) {
-    for (const v1::Layer& layer : network->layers()) sum += 2 * layer.dense().units();
-  }
-  return sum;
 }
 
 }  // namespace
@@ -49,13 +41,13 @@ std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {
   if (plan.training().solver().has_pca()) {
     return dataset + 4 * columns * columns * sizeof(double);
   }
-  // Weights, packed copies, two moments, gradient, best weights, and a checkpoint being written.
-  const std::uint64_t weights = plan.parameters() * sizeof(float) * 10;
+  // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
+  // more.
+  const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;
   const std::uint64_t batch =
       std::min<std::uint64_t>(plan.training().solver().gradient().batch_size(), data.train_rows());
-  const std::uint64_t draws = std::max(1u, plan.architecture().objective().elbo().draws());
   return dataset + weights +
-         batch * draws * ActivationsPerRow(plan.architecture(), columns) * sizeof(float);
+         TrainingPass::BytesNeeded(plan.architecture(), columns, static_cast<std::size_t>(batch));
 }
 
 }  // namespace latent::internal

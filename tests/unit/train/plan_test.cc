@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 
+#include "core/model/model_io.h"
 #include "core/train/plan_json.h"
 #include "tests/unit/train/plan_fixture.h"
 
@@ -84,6 +85,14 @@ TEST_P(EveryPresetTest, PlanSurvivesTheDisk) {
   const auto read = ParsePlan(json);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(PlanToJson(*read), json);
+}
+
+TEST_P(EveryPresetTest, CountsTheParametersThatTheModelHas) {
+  const v1::TrainingPlan plan = Plan("preset: '" + GetParam() + "'");
+  const std::vector<float> rows(2 * 64, 0.5f);
+  const auto model = CreateModel(plan, ComputeColumnStatistics({rows.data(), 2, 64}));
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(plan.parameters(), (*model)->parameters().count());
 }
 
 TEST_P(EveryPresetTest, IsShownResolved) {
@@ -163,6 +172,21 @@ TEST(PlanTest, CountsParametersAndUpdates) {
   EXPECT_EQ(plan.parameters(), 64u * 10 + 10 + 10 * 3 + 3 + 3 * 10 + 10 + 10 * 64 + 64);
   EXPECT_EQ(plan.total_updates(), 7u * 2);
   EXPECT_GT(plan.training_bytes(), 64u * 1797 * 4);
+}
+
+TEST(PlanTest, FewRowsAreSeenOftenInSmallBatches) {
+  struct Case {
+    std::uint64_t rows;
+    std::uint32_t batch, epochs;
+  };
+  for (const Case& c : {Case{1, 32, 200}, Case{1455, 32, 173}, Case{9999, 32, 25},
+                        Case{54000, 128, 20}, Case{1000000, 128, 20}}) {
+    DatasetInfo info = DigitsInfo();
+    info.part_rows[v1::PART_TRAIN] = c.rows;
+    const auto solver = Plan("", info).training().solver().gradient();
+    EXPECT_EQ(solver.batch_size(), c.batch) << c.rows;
+    EXPECT_EQ(solver.epochs(), c.epochs) << c.rows;
+  }
 }
 
 TEST(PlanTest, TiedWeightsCountOnceAndHeadsTwice) {
