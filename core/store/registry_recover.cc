@@ -132,7 +132,9 @@ absl::Status Registry::RefreshAll() {
         LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
         if (!more) return absl::OkStatus();
         LATENT_ASSIGN_OR_RETURN(auto info, ReadModelRows(tx, *dir_, rows.Text(0)));
-        if (info) next->models[info->name] = std::make_shared<const ModelInfo>(std::move(*info));
+        if (!info) continue;
+        auto model = std::make_shared<const ModelInfo>(std::move(*info));
+        next->models[model->name] = model;
       }
     }));
     MutexLock lock(&mutex_);
