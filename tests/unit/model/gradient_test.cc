@@ -1,0 +1,245 @@
+// Every gradient against central differences, in float64: all combinations of parts, and every
+// preset, with tied and untied weights.
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "core/model/presets.h"
+#include "gtest/gtest.h"
+#include "tests/unit/model/model_fixture.h"
+
+namespace latent {
+namespace {
+
+constexpr std::size_t kColumns = 5;
+constexpr std::size_t kRows = 4;
+
+struct Tolerance {
+  double step;
+  double relative;
+};
+// Five-point differences: the error of the rule is O(step^4), that of rounding O(1e-15 / step).
+constexpr Tolerance kSmooth = {1e-3, 1e-6};
+// Near a kink only a step that does not reach it is right.
+constexpr Tolerance kKinked = {1e-6, 1e-4};
+
+class GradientChecker {
+ public:
+  GradientChecker(const v1::ModelSpec& spec, double beta)
+      : data_(kRows, kColumns),
+        model_(MakeModel(spec, data_.rows)),
+        beta_(beta),
+        batch_(model_.get(), data_.rows) {
+    // Off the symmetric start, so that no bias is 0 and no gradient vanishes by luck.
+    std::vector<double> noise(model_->parameters().values().size());
+    FillNormal({.seed = 11}, noise);
+    for (std::size_t i = 0; i < noise.size(); ++i) {
+      model_->parameters().values()[i] += 0.2 * noise[i];
+    }
+    batch_.Refresh();
+  }
+
+  // What the analytic gradient is taken at in place of the differences' beta.
+  void PlantBeta(double beta) { analytic_beta_ = beta; }
+
+  // The greatest error of any gradient, relative to itself or, where it is small, to a hundredth of
+  // its segment's greatest.
+  double WorstError(double step, std::string* where) {
+    batch_.ForwardBackward(analytic_beta_);
+    const std::vector<double> analytic(batch_.pass.gradient().begin(),
+                                       batch_.pass.gradient().end());
+    double worst = 0;
+    for (const ParameterSegment& segment : model_->parameters().segments()) {
+      double greatest = 0;
+      for (std::size_t i = 0; i < segment.size(); ++i) {
+        greatest = std::max(greatest, std::abs(analytic[segment.offset + i]));
+      }
+      for (std::size_t i = 0; i < segment.size(); ++i) {
+        const double a = analytic[segment.offset + i];
+        const double n = Numeric(segment.offset + i, step);
+        const double scale = std::max({std::abs(a), std::abs(n), greatest / 100, 1e-4});
+        if (std::abs(a - n) / scale <= worst) continue;
+        worst = std::abs(a - n) / scale;
+        *where = absl::StrCat(segment.name, "[", i, "]: gradient ", a, ", differences ", n);
+      }
+    }
+    return worst;
+  }
+
+ private:
+  double LossAt(std::size_t index, double value) {
+    double& parameter = model_->parameters().values()[index];
+    const double kept = parameter;
+    parameter = value;
+    batch_.Refresh();
+    const double loss = batch_.Forward(beta_).total;
+    parameter = kept;
+    batch_.Refresh();
+    return loss;
+  }
+  double Numeric(std::size_t index, double h) {
+    const double x = model_->parameters().values()[index];
+    const double near = LossAt(index, x + h) - LossAt(index, x - h);
+    const double far = LossAt(index, x + 2 * h) - LossAt(index, x - 2 * h);
+    return (8 * near - far) / (12 * h);
+  }
+
+  UniformRows data_;
+  std::unique_ptr<ComposedAutoencoder> model_;
+  double beta_;
+  double analytic_beta_ = beta_;
+  OneBatch batch_;
+};
+
+void ExpectGradient(const v1::ModelSpec& spec, bool kinked, const std::string& name) {
+  const Tolerance tolerance = kinked ? kKinked : kSmooth;
+  std::string where;
+  const double error = GradientChecker(spec, 0.7).WorstError(tolerance.step, &where);
+  EXPECT_LT(error, tolerance.relative) << name << "\n" << where;
+}
+
+struct Part {
+  const char* text;
+  bool kinked;
+};
+
+constexpr Part kLatents[] = {
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_IDENTITY } }"
+     "objective { reconstruction {} }",
+     false},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_RELU } }"
+     "objective { reconstruction {} }",
+     true},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_LEAKY_RELU } }"
+     "objective { reconstruction {} }",
+     true},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_TANH } }"
+     "objective { reconstruction {} }",
+     false},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_SIGMOID } }"
+     "objective { reconstruction {} }",
+     false},
+    {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 } }", false},
+    {"latent { dim: 3 gaussian {} } objective { elbo { draws: 3 } }", false},
+    {"latent { dim: 3 gaussian {} } objective { elbo { draws: 2 free_bits: 0.3 } }", true},
+    {"latent { dim: 3 gaussian {} } objective { reconstruction {} }", false},
+};
+constexpr Part kLikelihoods[] = {
+    {"likelihood { gaussian { variance: 0.5 } }", false},
+    {"likelihood { gaussian { learned_variance: true variance: 0.7 } }", false},
+    {"likelihood { bernoulli {} }", false},
+};
+// Hidden layers of encoder and, in reverse, of decoder; widths by depth.
+constexpr int kWidths[] = {4, 6};
+constexpr Part kActivations[] = {
+    {"ACTIVATION_TANH", false},     {"ACTIVATION_SIGMOID", false},   {"ACTIVATION_RELU", true},
+    {"ACTIVATION_IDENTITY", false}, {"ACTIVATION_LEAKY_RELU", true},
+};
+enum PenaltyKind { kNoPenalty, kL1, kL2, kPerLayer, kPenaltyKinds };
+constexpr const char* kScalings[] = {"none {}", "min_max {}", "standardise {}"};
+constexpr const char* kCorruptions[] = {"none {}", "gaussian { sigma: 0.2 }",
+                                        "masking { fraction: 0.3 }",
+                                        "salt_and_pepper { fraction: 0.4 }"};
+
+std::string Hidden(int depth, const char* activation, bool reversed) {
+  std::string text;
+  for (int i = 0; i < depth; ++i) {
+    const int units = kWidths[reversed ? depth - 1 - i : i];
+    text += absl::StrCat("layers { dense { units: ", units, " activation: ", activation, " } } ");
+  }
+  return text;
+}
+
+std::string Penalties(PenaltyKind kind, int depth) {
+  switch (kind) {
+    case kNoPenalty:
+    case kPenaltyKinds:
+      return "";
+    case kL1:
+      return "penalties { l1 { weight: 0.05 } }";
+    case kL2:
+      return "penalties { l2 { weight: 0.05 } }";
+    case kPerLayer:
+      break;
+  }
+  std::string text = "penalties { unit_norm_decoder: true l2 { weight: 0.02 } l1 {";
+  for (int i = 0; i < 2 * depth + 1; ++i) text += absl::StrCat(" per_layer: ", 0.03 * (i + 1));
+  return text + " } }";
+}
+
+// One latent with everything else. Scaling, corruption and hidden activations take turns, at
+// different periods, so that they too meet everything.
+class LatentGradientTest : public testing::TestWithParam<std::size_t> {};
+
+TEST_P(LatentGradientTest, EqualsDifferencesWithEveryOtherPart) {
+  const Part& latent = kLatents[GetParam()];
+  std::size_t turn = GetParam();
+  for (const Part& likelihood : kLikelihoods) {
+    for (int penalty = 0; penalty < kPenaltyKinds; ++penalty) {
+      for (int depth = 0; depth <= 2; ++depth) {
+        for (const bool tied : {false, true}) {
+          ++turn;
+          const Part& activation = kActivations[turn % std::size(kActivations)];
+          const auto kind = static_cast<PenaltyKind>(penalty);
+          const std::string text = absl::StrCat(
+              "scaling { ", kScalings[turn / 2 % 3], " } corruption { ", kCorruptions[turn / 3 % 4],
+              " } encoder { ", Hidden(depth, activation.text, false), " } decoder { ",
+              Hidden(depth, activation.text, true), " } tied_weights: ", tied ? "true" : "false",
+              " ", latent.text, likelihood.text, Penalties(kind, depth));
+          const bool kinked =
+              latent.kinked || kind == kL1 || kind == kPerLayer || (depth > 0 && activation.kinked);
+          ExpectGradient(ParseSpec(text), kinked, text);
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Latents, LatentGradientTest,
+                         testing::Range<std::size_t>(0, std::size(kLatents)));
+
+// A preset's parts on a small network; what it leaves open is filled as a request's plan would be.
+v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {
+  v1::ModelSpec spec = preset.architecture;
+  spec.set_tied_weights(tied);
+  spec.mutable_latent()->set_dim(3);
+  v1::Latent& latent = *spec.mutable_latent();
+  if (latent.kind_case() == v1::Latent::KIND_NOT_SET) latent.mutable_deterministic();
+  if (latent.has_deterministic() && !latent.deterministic().has_activation()) {
+    latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
+  }
+  if (latent.has_gaussian()) {
+    spec.mutable_objective()->mutable_elbo();
+    spec.mutable_likelihood()->mutable_bernoulli();
+  } else {
+    spec.mutable_likelihood()->mutable_gaussian()->set_variance(1);
+  }
+  if (!spec.has_encoder()) {
+    *spec.mutable_encoder() =
+        ParseSpec(absl::StrCat("encoder { ", Hidden(2, "ACTIVATION_RELU", false), " }")).encoder();
+  }
+  return spec;
+}
+
+TEST(GradientCheckerTest, SeesAWrongGradient) {
+  GradientChecker checker(ParseSpec("latent { dim: 3 gaussian {} } likelihood { bernoulli {} }"
+                                    "objective { elbo { draws: 1 } }"),
+                          0.7);
+  checker.PlantBeta(0.71);
+  std::string where;
+  EXPECT_GT(checker.WorstError(kSmooth.step, &where), 100 * kSmooth.relative);
+}
+
+TEST(PresetGradientTest, EqualsDifferencesTiedAndUntied) {
+  for (const Preset& preset : Presets()) {
+    for (const bool tied : {false, true}) {
+      ExpectGradient(SmallPreset(preset, tied), /*kinked=*/true,
+                     absl::StrCat(preset.name, tied ? " tied" : " untied"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace latent
