@@ -1,0 +1,270 @@
+#include "client/cli/describe.h"
+
+#include <ctime>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "client/render/progress.h"
+#include "client/render/text.h"
+
+namespace latent::cli {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+// "relu" of ACTIVATION_RELU: enum values without the enum's own name, in small letters.
+std::string ShortEnum(const google::protobuf::EnumValueDescriptor& value) {
+  std::string prefix;
+  for (const char c : value.type()->name()) {
+    if (c >= 'A' && c <= 'Z' && !prefix.empty()) prefix += '_';
+    prefix += absl::ascii_toupper(static_cast<unsigned char>(c));
+  }
+  const std::string& name = value.name();
+  prefix += '_';
+  return absl::AsciiStrToLower(absl::StartsWith(name, prefix) ? name.substr(prefix.size()) : name);
+}
+
+// One scalar; element `index` of a repeated field, or the field itself where index < 0.
+std::string ScalarText(const Message& message, const FieldDescriptor& field, int index) {
+  const auto& r = *message.GetReflection();
+  const bool one = index < 0;
+  switch (field.cpp_type()) {
+    case FieldDescriptor::CPPTYPE_DOUBLE:
+      return FormatNumber(one ? r.GetDouble(message, &field)
+                              : r.GetRepeatedDouble(message, &field, index));
+    case FieldDescriptor::CPPTYPE_FLOAT:
+      return FormatFloat(one ? r.GetFloat(message, &field)
+                             : r.GetRepeatedFloat(message, &field, index));
+    case FieldDescriptor::CPPTYPE_BOOL:
+      return (one ? r.GetBool(message, &field) : r.GetRepeatedBool(message, &field, index)) ? "yes"
+                                                                                            : "no";
+    case FieldDescriptor::CPPTYPE_UINT32:
+      return absl::StrCat(one ? r.GetUInt32(message, &field)
+                              : r.GetRepeatedUInt32(message, &field, index));
+    case FieldDescriptor::CPPTYPE_UINT64:
+      return absl::StrCat(one ? r.GetUInt64(message, &field)
+                              : r.GetRepeatedUInt64(message, &field, index));
+    case FieldDescriptor::CPPTYPE_INT32:
+      return absl::StrCat(one ? r.GetInt32(message, &field)
+                              : r.GetRepeatedInt32(message, &field, index));
+    case FieldDescriptor::CPPTYPE_INT64:
+      return absl::StrCat(one ? r.GetInt64(message, &field)
+                              : r.GetRepeatedInt64(message, &field, index));
+    case FieldDescriptor::CPPTYPE_STRING:
+      return one ? r.GetString(message, &field) : r.GetRepeatedString(message, &field, index);
+    case FieldDescriptor::CPPTYPE_ENUM:
+      return ShortEnum(one ? *r.GetEnum(message, &field)
+                           : *r.GetRepeatedEnum(message, &field, index));
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      break;
+  }
+  return "";
+}
+
+void AddRepeated(const Message& message, const FieldDescriptor& field, const std::string& name,
+                 Table* table) {
+  const int size = message.GetReflection()->FieldSize(message, &field);
+  if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+    for (int i = 0; i < size; ++i) {
+      AddFields(message.GetReflection()->GetRepeatedMessage(message, &field, i),
+                absl::StrCat(name, "[", i, "]"), table);
+    }
+    return;
+  }
+  std::vector<std::string> values;
+  for (int i = 0; i < size; ++i) values.push_back(ScalarText(message, field, i));
+  table->AddRow({name, absl::StrJoin(values, ", ")});
+}
+
+std::string LayerText(const v1::Layer& layer) {
+  return absl::StrCat(
+      layer.dense().units(), " ",
+      ShortEnum(*google::protobuf::GetEnumDescriptor<v1::Activation>()->FindValueByNumber(
+          layer.dense().activation())));
+}
+
+void AddLabels(const google::protobuf::Map<std::string, std::string>& labels, Table* table) {
+  std::vector<std::string> pairs;
+  for (const auto& [key, value] : labels) pairs.push_back(absl::StrCat(key, "=", value));
+  std::sort(pairs.begin(), pairs.end());
+  if (!pairs.empty()) table->AddRow({"labels", absl::StrJoin(pairs, ", ")});
+}
+
+void AddIf(bool condition, const std::string& name, const std::string& value, Table* table) {
+  if (condition) table->AddRow({name, value});
+}
+
+void AddProgress(const v1::TrainProgress& progress, Table* table) {
+  if (progress.steps() == 0) return;
+  table->AddRow({"epoch", absl::StrCat(progress.epoch(), " of ", progress.epochs())});
+  table->AddRow({"step", absl::StrCat(progress.step(), " of ", progress.steps())});
+  table->AddRow({"train_loss", FormatNumber(progress.train_loss())});
+  for (const v1::LossTerm& term : progress.terms()) {
+    table->AddRow({absl::StrCat("train_loss.", term.name()), FormatNumber(term.value())});
+  }
+  AddIf(progress.has_validation_loss(), "validation_loss", FormatNumber(progress.validation_loss()),
+        table);
+  AddIf(progress.has_best_validation_loss(), "best_validation_loss",
+        FormatNumber(progress.best_validation_loss()), table);
+  table->AddRow({"samples_per_second", FormatNumber(progress.samples_per_second())});
+}
+
+}  // namespace
+
+std::string FormatTime(const google::protobuf::Timestamp& time) {
+  if (time.seconds() == 0) return "";
+  const std::time_t seconds = time.seconds();
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  char text[40];
+  std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &parts);
+  return text;
+}
+
+std::string FormatShape(const google::protobuf::RepeatedField<std::uint32_t>& shape) {
+  return absl::StrJoin(shape, "x");
+}
+
+std::string FormatLayers(const v1::TrainingPlan& plan) {
+  const v1::ModelSpec& model = plan.architecture();
+  std::vector<std::string> steps = {absl::StrCat(plan.data().columns())};
+  for (const v1::Layer& layer : model.encoder().layers()) steps.push_back(LayerText(layer));
+  steps.push_back(
+      absl::StrCat("[", model.latent().dim(), model.latent().has_gaussian() ? " gaussian]" : "]"));
+  for (const v1::Layer& layer : model.decoder().layers()) steps.push_back(LayerText(layer));
+  steps.push_back(absl::StrCat(plan.data().columns()));
+  return absl::StrJoin(steps, " -> ");
+}
+
+void AddFields(const Message& message, const std::string& prefix, Table* table) {
+  std::vector<const FieldDescriptor*> fields;
+  message.GetReflection()->ListFields(message, &fields);
+  if (fields.empty()) table->AddRow({prefix, "{}"});
+  for (const FieldDescriptor* field : fields) {
+    const std::string name = prefix.empty() ? field->name() : prefix + "." + field->name();
+    if (field->is_repeated()) {
+      AddRepeated(message, *field, name, table);
+    } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      AddFields(message.GetReflection()->GetMessage(message, field), name, table);
+    } else {
+      table->AddRow({name, ScalarText(message, *field, -1)});
+    }
+  }
+}
+
+Table DescribeDataset(const v1::Dataset& dataset) {
+  Table table({"field", "value"});
+  table.AddRow({"name", dataset.declaration().name()});
+  table.AddRow({"state", v1::Dataset::State_Name(dataset.state()).substr(6)});
+  AddIf(!dataset.error().empty(), "error", dataset.error(), &table);
+  AddIf(!dataset.declaration().description().empty(), "description",
+        dataset.declaration().description(), &table);
+  for (const v1::PartInfo& part : dataset.parts()) {
+    const std::string name = absl::AsciiStrToLower(v1::Part_Name(part.part()).substr(5));
+    table.AddRow({name + "_rows", absl::StrCat(part.rows())});
+  }
+  AddIf(dataset.columns() > 0, "columns", absl::StrCat(dataset.columns()), &table);
+  AddIf(dataset.row_shape_size() > 0, "row_shape", FormatShape(dataset.row_shape()), &table);
+  if (dataset.state() == v1::Dataset::STATE_READY) {
+    table.AddRow(
+        {"range", absl::StrCat(FormatNumber(dataset.min()), " to ", FormatNumber(dataset.max()))});
+    table.AddRow({"value_scale", FormatNumber(dataset.value_scale(), 9)});
+    table.AddRow({"labels", dataset.has_labels() ? "yes" : "no"});
+  }
+  AddIf(dataset.label_names_size() > 0, "label_names", absl::StrJoin(dataset.label_names(), ", "),
+        &table);
+  for (const v1::FileProgress& file : dataset.files()) {
+    table.AddRow({"file " + file.name(), FormatBytes(file.committed_bytes())});
+  }
+  AddIf(dataset.bytes() > 0, "size", FormatBytes(dataset.bytes()), &table);
+  AddIf(!dataset.content_hash().empty(), "content_hash", dataset.content_hash(), &table);
+  table.AddRow({"created", FormatTime(dataset.create_time())});
+  return table;
+}
+
+Table DescribeJob(const v1::TrainJob& job) {
+  Table table({"field", "value"});
+  table.AddRow({"id", job.id()});
+  table.AddRow({"state", ShortName(job.state())});
+  AddIf(job.phase() != v1::JOB_PHASE_UNSPECIFIED, "phase", ShortName(job.phase()), &table);
+  AddIf(!job.error().empty(), "error", job.error(), &table);
+  AddIf(job.has_queue_position(), "queue_position", absl::StrCat(job.queue_position()), &table);
+  table.AddRow({"model", job.plan().model()});
+  table.AddRow({"dataset", job.plan().data().dataset()});
+  table.AddRow({"preset", job.plan().preset()});
+  table.AddRow({"layers", FormatLayers(job.plan())});
+  AddIf(!job.plan().description().empty(), "description", job.plan().description(), &table);
+  AddLabels(job.plan().labels(), &table);
+  AddProgress(job.progress(), &table);
+  AddIf(job.attempt() > 0, "attempt", absl::StrCat(job.attempt()), &table);
+  AddIf(job.published_version() > 0, "published_version", absl::StrCat(job.published_version()),
+        &table);
+  AddIf(!job.publish_decision().empty(), "publish_decision", job.publish_decision(), &table);
+  table.AddRow({"created", FormatTime(job.create_time())});
+  AddIf(job.has_start_time(), "started", FormatTime(job.start_time()), &table);
+  AddIf(job.has_end_time(), "ended", FormatTime(job.end_time()), &table);
+  if (job.has_start_time() && job.has_end_time()) {
+    table.AddRow({"duration", FormatDuration(static_cast<double>(job.end_time().seconds() -
+                                                                 job.start_time().seconds()))});
+  }
+  return table;
+}
+
+Table DescribePlan(const v1::TrainingPlan& plan) {
+  Table table({"field", "value"});
+  table.AddRow({"layers", FormatLayers(plan)});
+  table.AddRow({"parameters", FormatCount(plan.parameters())});
+  table.AddRow({"training memory", FormatBytes(plan.training_bytes())});
+  table.AddRow({"updates", plan.total_updates() == 0 ? "none (closed form)"
+                                                     : FormatCount(plan.total_updates())});
+  v1::TrainingPlan rest = plan;
+  rest.clear_parameters();
+  rest.clear_training_bytes();
+  rest.clear_total_updates();
+  rest.mutable_data()->clear_column_names();
+  AddFields(rest, "", &table);
+  return table;
+}
+
+Table DescribeVersion(const v1::ModelVersion& version) {
+  Table table({"field", "value"});
+  table.AddRow({"model", version.model()});
+  table.AddRow({"version", absl::StrCat(version.version())});
+  AddIf(version.aliases_size() > 0, "aliases", absl::StrJoin(version.aliases(), ", "), &table);
+  table.AddRow({"latent_space_id", version.latent_space_id()});
+  table.AddRow({"preset", version.plan().preset()});
+  table.AddRow({"layers", FormatLayers(version.plan())});
+  table.AddRow({"parameters", FormatCount(version.plan().parameters())});
+  table.AddRow({"row_shape", FormatShape(version.plan().data().row_shape())});
+  table.AddRow({"dataset", version.plan().data().dataset()});
+  table.AddRow({"dataset_hash", version.lineage().dataset_hash()});
+  table.AddRow({"job", version.lineage().job_id()});
+  table.AddRow({"seed", absl::StrCat(version.lineage().seed())});
+  table.AddRow({"code_revision", version.lineage().code_revision()});
+  AddIf(!version.plan().description().empty(), "description", version.plan().description(), &table);
+  for (const v1::Artifact& artifact : version.artifacts()) {
+    table.AddRow({"file " + artifact.name(), FormatBytes(artifact.size())});
+  }
+  table.AddRow({"size", FormatBytes(version.bytes())});
+  table.AddRow({"created", FormatTime(version.create_time())});
+  return table;
+}
+
+Table DescribeMetrics(const google::protobuf::RepeatedPtrField<v1::Metric>& metrics) {
+  Table table({"name", "value", "unit", "standard error", "part", "better"});
+  for (const v1::Metric& metric : metrics) {
+    const bool known = metric.part() != v1::PART_UNSPECIFIED;
+    table.AddRow({metric.name(), FormatNumber(metric.value(), 7), metric.unit(),
+                  metric.has_standard_error() ? FormatNumber(metric.standard_error(), 3) : "",
+                  known ? absl::AsciiStrToLower(v1::Part_Name(metric.part()).substr(5)) : "",
+                  !metric.has_higher_is_better() ? ""
+                  : metric.higher_is_better()    ? "higher"
+                                                 : "lower"});
+  }
+  return table;
+}
+
+}  // namespace latent::cli

@@ -1,0 +1,186 @@
+#include <CLI/CLI.hpp>
+#include <map>
+#include <memory>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/commands.h"
+#include "client/cli/context.h"
+#include "client/cli/describe.h"
+#include "client/cli/watch_job.h"
+#include "client/render/text.h"
+#include "client/watch.h"
+#include "core/picture/plots.h"
+#include "core/picture/png.h"
+
+namespace latent::cli {
+namespace {
+
+struct Flags {
+  std::string job, model, state, image;
+};
+
+bool HasEnded(v1::JobState state) {
+  return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
+         state == v1::JOB_STATE_CANCELLED;
+}
+
+std::string ProgressCell(const v1::TrainJob& job) {
+  if (job.has_queue_position()) return absl::StrCat("place ", job.queue_position(), " in queue");
+  const v1::TrainProgress& progress = job.progress();
+  if (progress.steps() == 0) return "";
+  std::string text = absl::StrCat("epoch ", progress.epoch(), "/", progress.epochs());
+  if (job.state() == v1::JOB_STATE_RUNNING) {
+    absl::StrAppend(&text, ", ", FormatDuration(progress.eta_seconds()), " left");
+  }
+  return text;
+}
+
+absl::Status RunList(Context& context, const Flags& flags) {
+  v1::ListTrainJobsRequest request;
+  request.set_model(flags.model);
+  v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
+  if (!flags.state.empty()) {
+    v1::JobState_Parse(absl::StrCat("JOB_STATE_", absl::AsciiStrToUpper(flags.state)), &state);
+  }
+  request.set_state(state);
+  v1::ListTrainJobsResponse all;
+  do {
+    auto page = context.client().ListTrainJobs(request, context.Call());
+    if (!page.ok()) return page.status();
+    request.set_page_token(page->next_page_token());
+    all.mutable_jobs()->MergeFrom(page->jobs());
+  } while (!request.page_token().empty());
+  Table table({"id", "model", "preset", "dataset", "state", "progress", "version", "created"});
+  for (const v1::TrainJob& job : all.jobs()) {
+    table.AddRow({job.id(), job.plan().model(), job.plan().preset(), job.plan().data().dataset(),
+                  ShortName(job.state()), ProgressCell(job),
+                  job.published_version() > 0 ? absl::StrCat(job.published_version()) : "",
+                  FormatTime(job.create_time())});
+  }
+  context.Print(table, all);
+  return absl::OkStatus();
+}
+
+// The stored events of a job. One that still runs would be watched for ever: two seconds are enough
+// for what is stored.
+absl::StatusOr<std::vector<v1::JobEvent>> StoredEvents(Context& context, const v1::TrainJob& job) {
+  v1::WatchTrainJobRequest request;
+  request.set_job_id(job.id());
+  CallOptions call = context.Call();
+  if (!HasEnded(job.state())) call.timeout = std::chrono::seconds(2);
+  std::vector<v1::JobEvent> events;
+  const absl::Status status = context.client().WatchTrainJob(
+      request,
+      [&events](const v1::JobEvent& event) {
+        if (event.stored()) events.push_back(event);
+        return event.stored();  // a live event comes after all stored ones
+      },
+      call);
+  const bool ran_out = !HasEnded(job.state()) && absl::IsDeadlineExceeded(status);
+  if (!status.ok() && !ran_out) return status;
+  return events;
+}
+
+absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::string& path) {
+  const auto events = StoredEvents(context, job);
+  if (!events.ok()) return events.status();
+  std::map<std::string, Curve> terms;
+  Curve train{.name = "training loss"}, validation{.name = "validation objective"};
+  std::uint32_t last_epoch = 0;
+  for (const v1::JobEvent& event : *events) {
+    const v1::TrainProgress& progress = event.progress();
+    if (progress.epoch() <= last_epoch) continue;
+    last_epoch = progress.epoch();
+    const double epoch = progress.epoch();
+    train.points.push_back({epoch, progress.train_loss()});
+    if (progress.has_validation_loss()) {
+      validation.points.push_back({epoch, progress.validation_loss()});
+    }
+    for (const v1::LossTerm& term : progress.terms()) {
+      terms[term.name()].points.push_back({epoch, term.value()});
+    }
+  }
+  if (train.points.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "job ", job.id(), " has no finished epoch to draw; closed-form solutions have none"));
+  }
+  CurvePlot plot{.title = absl::StrCat(job.plan().model(), ": losses of job ", job.id()),
+                 .x_label = "epoch",
+                 .y_label = "nats a row"};
+  plot.curves.push_back(train);
+  if (!validation.points.empty()) plot.curves.push_back(validation);
+  if (terms.size() > 1) {
+    for (auto& [name, curve] : terms) {
+      curve.name = name;
+      plot.curves.push_back(curve);
+    }
+  }
+  const auto canvas = DrawCurves(plot);
+  if (!canvas.ok()) return canvas.status();
+  return WritePng(*canvas, path);
+}
+
+absl::Status RunShow(Context& context, const Flags& flags) {
+  v1::GetTrainJobRequest request;
+  request.set_job_id(flags.job);
+  const auto response = context.client().GetTrainJob(request, context.Call());
+  if (!response.ok()) return response.status();
+  PrintJob(context, response->job());
+  if (flags.image.empty()) return absl::OkStatus();
+  return DrawLosses(context, response->job(), flags.image);
+}
+
+absl::Status RunWatch(Context& context, const Flags& flags) {
+  const auto job = WatchToTheEnd(context, flags.job);
+  if (!job.ok()) return job.status();
+  PrintJob(context, *job);
+  return StatusOfEndedJob(*job);
+}
+
+absl::Status RunCancel(Context& context, const Flags& flags) {
+  v1::CancelTrainJobRequest request;
+  request.set_job_id(flags.job);
+  const auto response = context.client().CancelTrainJob(request, context.Call());
+  if (!response.ok()) return response.status();
+  context.Print(DescribeJob(response->job()), response->job());
+  return absl::OkStatus();
+}
+
+absl::Status RunDelete(Context& context, const Flags& flags) {
+  v1::DeleteTrainJobRequest request;
+  request.set_job_id(flags.job);
+  const auto response = context.client().DeleteTrainJob(request, context.Call());
+  if (response.ok()) context.Note(absl::StrCat("deleted job ", flags.job));
+  return response.status();
+}
+
+}  // namespace
+
+void AddJobs(CLI::App& app, Context& context) {
+  CLI::App* jobs = app.add_subcommand("jobs", "List, show, watch, cancel and delete train jobs");
+  jobs->require_subcommand(1);
+  auto flags = std::make_shared<Flags>();
+  const auto add = [&](const char* name, const char* text, bool takes_job,
+                       absl::Status (*run)(Context&, const Flags&)) {
+    CLI::App* command = jobs->add_subcommand(name, text);
+    if (takes_job) command->add_option("JOB", flags->job, "Id of the job")->required();
+    command->callback([&context, flags, run] {
+      context.command = [&context, flags, run] { return run(context, *flags); };
+    });
+    return command;
+  };
+  CLI::App* list = add("list", "List jobs, newest first", false, RunList);
+  list->add_option("--model", flags->model, "Only jobs of this model");
+  list->add_option("--state", flags->state, "Only jobs in this state")
+      ->check(
+          CLI::IsMember({"queued", "running", "cancelling", "succeeded", "failed", "cancelled"}));
+  CLI::App* show = add("show", "Describe a job", true, RunShow);
+  show->add_option("--image", flags->image, "PNG file for its loss curves");
+  show->footer("Example:\n  latent jobs show JOB --image losses.png");
+  add("watch", "Follow a job to its end; exit code 1 if it does not succeed", true, RunWatch);
+  add("cancel", "Ask a job to stop", true, RunCancel);
+  add("delete", "Delete an ended job; the version it published stays", true, RunDelete);
+}
+
+}  // namespace latent::cli

@@ -1,0 +1,181 @@
+#include "client/cli/row_source.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "client/render/text.h"
+#include "core/base/status.h"
+#include "core/data/formats.h"
+
+namespace latent::cli {
+namespace {
+
+constexpr std::uint64_t kMaxCells = 1ull << 28;  // 1 GiB as float32
+constexpr char kGroup[] = "Rows";
+constexpr std::size_t kRowsPerRequest = 1024;
+constexpr std::size_t kCellsPerRequest = 1 << 20;
+
+ReadOptions OptionsOf(const std::string& path, const RowFlags& flags) {
+  ReadOptions options;
+  options.name = path;
+  if (flags.header || flags.no_header) options.csv.header = flags.header;
+  options.csv.label_column = flags.label_column;
+  return options;
+}
+
+// How many of `available` rows are meant.
+absl::StatusOr<std::size_t> CountOf(const RowFlags& flags, std::uint64_t available) {
+  if (flags.offset >= available) {
+    return absl::InvalidArgumentError(absl::StrCat("--offset: expected less than the ", available,
+                                                   " rows there are, got ", flags.offset));
+  }
+  const std::uint64_t left = available - flags.offset;
+  if (flags.count && (*flags.count == 0 || *flags.count > left)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--count: expected 1 to ", left, ", the rows from --offset on, got ", *flags.count));
+  }
+  return flags.count.value_or(left);
+}
+
+}  // namespace
+
+void AddRowOptions(CLI::App& command, RowFlags& flags) {
+  const auto add = [&command](const char* name, auto& value, const char* text) {
+    return command.add_option(name, value, text)->group(kGroup);
+  };
+  add("--input", flags.input, "File of rows: CSV, NPY or IDX, also .gz");
+  add("--dataset", flags.dataset, "Dataset on the server, in place of a file");
+  add("--part", flags.part, "Part of the dataset: train, validation or test (default)")
+      ->check(CLI::IsMember({"train", "validation", "test"}));
+  add("--offset", flags.offset, "First row (default: 0)");
+  add("--count", flags.count, "Number of rows (default: all)");
+  add("--value-scale", flags.value_scale,
+      "Factor on the file's values, as when its dataset was uploaded");
+  add("--label-column", flags.label_column, "CSV column that is a label and no cell");
+  add("--labels", flags.labels, "File of labels, one a row, for coloured scatters");
+  command.add_flag("--header", flags.header, "The CSV file has a header")->group(kGroup);
+  command.add_flag("--no-header", flags.no_header, "The CSV file has none")->group(kGroup);
+}
+
+absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flags) {
+  if (flags.input.empty() == flags.dataset.empty()) {
+    return absl::InvalidArgumentError("expected rows: give either --input FILE or --dataset NAME");
+  }
+  RowSource source;
+  if (!flags.input.empty()) {
+    LATENT_RETURN_IF_ERROR(source.ReadFile(flags));
+  } else {
+    LATENT_RETURN_IF_ERROR(source.AskDataset(context, flags));
+  }
+  if (!flags.labels.empty()) LATENT_RETURN_IF_ERROR(source.ReadLabels(flags));
+  return source;
+}
+
+absl::StatusOr<RowSource> RowSource::OpenCodes(const std::string& path) {
+  RowFlags flags;
+  flags.input = path;
+  flags.value_scale = 1;
+  RowSource source;
+  LATENT_RETURN_IF_ERROR(source.ReadFile(flags));
+  return source;
+}
+
+absl::Status RowSource::ReadFile(const RowFlags& flags) {
+  LATENT_ASSIGN_OR_RETURN(RowTable table,
+                          ReadRows(flags.input, FileFormat::kGuess, OptionsOf(flags.input, flags),
+                                   flags.value_scale, kMaxCells));
+  LATENT_ASSIGN_OR_RETURN(rows_, CountOf(flags, table.rows));
+  columns_ = table.header.columns;
+  const Matrix all{.columns = columns_, .cells = std::move(table.cells)};
+  const std::span<const float> chosen = all.Rows(flags.offset, rows_);
+  cells_ = Matrix{.columns = columns_, .cells = {chosen.begin(), chosen.end()}};
+  if (!table.labels.empty()) {
+    const auto first = table.labels.begin() + static_cast<std::ptrdiff_t>(flags.offset);
+    labels_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
+  }
+  description_ =
+      absl::StrCat("rows ", flags.offset, " to ", flags.offset + rows_ - 1, " of ", flags.input);
+  return absl::OkStatus();
+}
+
+absl::Status RowSource::AskDataset(Context& context, const RowFlags& flags) {
+  v1::GetDatasetRequest request;
+  request.set_dataset(flags.dataset);
+  LATENT_ASSIGN_OR_RETURN(const auto response,
+                          context.client().GetDataset(request, context.Call()));
+  v1::Part part = v1::PART_TEST;
+  v1::Part_Parse("PART_" + absl::AsciiStrToUpper(flags.part), &part);
+  std::uint64_t available = 0;
+  for (const v1::PartInfo& info : response.dataset().parts()) {
+    if (info.part() == part) available = info.rows();
+  }
+  if (available == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("dataset ", flags.dataset, " has no ", flags.part, " rows"));
+  }
+  LATENT_ASSIGN_OR_RETURN(rows_, CountOf(flags, available));
+  columns_ = response.dataset().columns();
+  slice_.set_dataset(flags.dataset);
+  slice_.set_part(part);
+  slice_.set_offset(flags.offset);
+  description_ = absl::StrCat(flags.part, " rows ", flags.offset, " to ", flags.offset + rows_ - 1,
+                              " of ", flags.dataset);
+  return absl::OkStatus();
+}
+
+absl::Status RowSource::ReadLabels(const RowFlags& flags) {
+  RowFlags plain;
+  plain.header = flags.header;
+  plain.no_header = flags.no_header;
+  LATENT_ASSIGN_OR_RETURN(
+      const RowTable table,
+      ReadRows(flags.labels, FileFormat::kGuess, OptionsOf(flags.labels, plain), 1.0, kMaxCells));
+  if (table.header.columns != 1 || table.rows < flags.offset + rows_) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--labels: expected one column of at least ", flags.offset + rows_,
+                     " labels, got ", table.header.columns, " columns of ", table.rows, " rows"));
+  }
+  labels_.clear();
+  for (std::size_t r = 0; r < rows_; ++r) {
+    labels_.push_back(static_cast<std::int32_t>(std::lround(table.cells[flags.offset + r])));
+  }
+  return absl::OkStatus();
+}
+
+v1::Rows RowSource::Slice(std::size_t first, std::size_t count) const {
+  v1::Rows rows;
+  if (cells_) {
+    *rows.mutable_dense() = ToDenseRows(*cells_, first, count);
+  } else {
+    *rows.mutable_dataset_slice() = slice_;
+    rows.mutable_dataset_slice()->set_offset(slice_.offset() + first);
+    rows.mutable_dataset_slice()->set_count(static_cast<std::uint32_t>(count));
+  }
+  return rows;
+}
+
+std::size_t RowSource::rows_per_request() const {
+  return std::clamp<std::size_t>(kCellsPerRequest / std::max<std::size_t>(columns_, 1), 1,
+                                 kRowsPerRequest);
+}
+
+absl::Status RowSource::ForEachRequest(
+    const Context& context, const std::string& verb,
+    const std::function<absl::Status(std::size_t, v1::Rows)>& send) const {
+  LiveLine line = context.Progress();
+  const std::size_t step = rows_per_request();
+  for (std::size_t first = 0; first < rows_; first += step) {
+    if (rows_ > step) {
+      line.Update(absl::StrCat(
+          Bar(static_cast<double>(first) / static_cast<double>(rows_), 24, line.terminal().unicode),
+          " ", verb, " ", FormatCount(first), " of ", FormatCount(rows_)));
+    }
+    LATENT_RETURN_IF_ERROR(send(first, Slice(first, std::min(step, rows_ - first))));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace latent::cli

@@ -1,0 +1,70 @@
+// The rows that an inference command is about: a file's or a dataset's. A value; one thread.
+#ifndef LATENT_CLIENT_CLI_ROW_SOURCE_H_
+#define LATENT_CLIENT_CLI_ROW_SOURCE_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/cli/context.h"
+#include "client/cli/matrix.h"
+#include "latent/v1/rows.pb.h"
+
+namespace CLI {
+class App;
+}
+
+namespace latent::cli {
+
+struct RowFlags {
+  std::string input, label_column, labels, dataset, part = "test";
+  std::optional<double> value_scale;
+  bool header = false, no_header = false;
+  std::uint64_t offset = 0;
+  std::optional<std::uint64_t> count;
+};
+void AddRowOptions(CLI::App& command, RowFlags& flags);
+
+class RowSource {
+ public:
+  // Reads the file, or asks how many rows the dataset's part has. INVALID_ARGUMENT unless exactly
+  // one of --input and --dataset is given, or for an empty choice of rows.
+  static absl::StatusOr<RowSource> Open(Context& context, const RowFlags& flags);
+  // A file whose cells are codes: read as they are.
+  static absl::StatusOr<RowSource> OpenCodes(const std::string& path);
+
+  std::size_t rows() const { return rows_; }
+  // "test rows 0 to 99 of digits" or "rows 0 to 99 of digits.csv".
+  const std::string& description() const { return description_; }
+  // The cells, if they come from a file; else nothing.
+  const std::optional<Matrix>& cells() const { return cells_; }
+  // One a row if labels came with the rows or by --labels; else none.
+  const std::vector<std::int32_t>& labels() const { return labels_; }
+  v1::Rows Slice(std::size_t first, std::size_t count) const;
+  // Rows that one request carries: bounded by the server's limits and by memory.
+  std::size_t rows_per_request() const;
+
+  // Calls `send` for pieces of up to rows_per_request() rows, in order, with progress on stderr,
+  // until one fails.
+  absl::Status ForEachRequest(
+      const Context& context, const std::string& verb,
+      const std::function<absl::Status(std::size_t first, v1::Rows rows)>& send) const;
+
+ private:
+  absl::Status ReadFile(const RowFlags& flags);
+  absl::Status AskDataset(Context& context, const RowFlags& flags);
+  absl::Status ReadLabels(const RowFlags& flags);
+
+  std::size_t rows_ = 0, columns_ = 0;
+  std::string description_;
+  std::optional<Matrix> cells_;
+  std::vector<std::int32_t> labels_;
+  v1::DatasetSlice slice_;
+};
+
+}  // namespace latent::cli
+
+#endif  // LATENT_CLIENT_CLI_ROW_SOURCE_H_

@@ -1,0 +1,100 @@
+#include "client/cli/train_flags.h"
+
+#include <CLI/CLI.hpp>
+
+namespace latent::cli {
+namespace {
+
+constexpr char kParts[] = "Parts of the model";
+constexpr char kTraining[] = "Training";
+constexpr char kPublishing[] = "Publishing";
+
+void AddParts(CLI::App& command, TrainFlags& flags) {
+  const auto add = [&command](const char* name, auto& value, const char* text) {
+    command.add_option(name, value, text)->group(kParts);
+  };
+  add("--latent-dim", flags.latent_dim, "Number of code entries");
+  add("--hidden", flags.hidden,
+      "Widths of the encoder's hidden layers, e.g. 512,256; \"\" for none; the decoder mirrors "
+      "them");
+  add("--activation", flags.activation,
+      "Of hidden layers: relu (default), leaky-relu, tanh, sigmoid, identity");
+  add("--code-activation", flags.code_activation, "Of a deterministic code; same names");
+  command.add_flag("--tied", flags.tied, "Decoder weights are the encoder's, transposed")
+      ->group(kParts);
+  add("--scaling", flags.scaling, "none, min-max or standardise");
+  add("--corruption", flags.corruption,
+      "none, gaussian:SIGMA, masking:FRACTION or salt-and-pepper:FRACTION");
+  add("--likelihood", flags.likelihood,
+      "auto, bernoulli, gaussian, gaussian:VARIANCE or gaussian-learned");
+  add("--beta", flags.beta, "Weight of the KL term");
+  add("--kl-warm-up", flags.kl_warm_up, "Share of all updates over which beta rises from 0");
+  add("--free-bits", flags.free_bits, "KL in nats a code entry that is not charged");
+  add("--draws", flags.draws, "Draws of the code a row");
+  add("--l1", flags.l1, "L1 activity penalty on every hidden layer and the code");
+  add("--l1-per-layer", flags.l1_per_layer, "One L1 weight a layer: encoder, code, decoder");
+  add("--l2", flags.l2, "L2 activity penalty, likewise");
+  add("--l2-per-layer", flags.l2_per_layer, "One L2 weight a layer");
+  command
+      .add_flag("--unit-norm-decoder", flags.unit_norm_decoder,
+                "Columns of the first decoder layer keep unit norm")
+      ->group(kParts);
+}
+
+void AddTraining(CLI::App& command, TrainFlags& flags) {
+  const auto add = [&command](const char* name, auto& value, const char* text) {
+    command.add_option(name, value, text)->group(kTraining);
+  };
+  add("--epochs", flags.epochs, "Passes over the training rows");
+  add("--batch-size", flags.batch_size, "Rows an update");
+  add("--learning-rate", flags.learning_rate, "At its height");
+  add("--schedule", flags.schedule, "cosine (default) or constant");
+  add("--warm-up", flags.warm_up, "Share of all updates over which the learning rate rises");
+  add("--weight-decay", flags.weight_decay, "Decoupled weight decay");
+  add("--clip-norm", flags.clip_norm, "Bound on the gradient's norm; 0 for none");
+  add("--patience", flags.patience, "Epochs without improvement before training ends");
+  command.add_flag("--no-early-stopping", flags.no_early_stopping, "Train all epochs")
+      ->group(kTraining);
+  add("--seed", flags.seed, "Every random number follows from it (default: 0)");
+  add("--threads", flags.threads, "Training threads; the result does not depend on it");
+  add("--max-duration", flags.max_duration, "Seconds after which training ends with what it has");
+  add("--checkpoint-interval", flags.checkpoint_interval, "Seconds between checkpoints");
+  add("--anomaly-quantile", flags.anomaly_quantile,
+      "Quantile of validation scores above which a row is an anomaly");
+}
+
+void AddPublishing(CLI::App& command, TrainFlags& flags) {
+  const auto add = [&command](const char* name, auto& value, const char* text) {
+    return command.add_option(name, value, text)->group(kPublishing);
+  };
+  add("--publish", flags.publish, "always, never or if-better")
+      ->check(CLI::IsMember({"always", "never", "if-better"}));
+  add("--publish-metric", flags.publish_metric, "Metric that if-better compares");
+  add("--publish-bound", flags.publish_bound, "Value that it must reach, instead of the alias's");
+  add("--alias", flags.aliases, "Alias that moves to the version (default: production); repeatable")
+      ->allow_extra_args(false);
+  command
+      .add_flag("--allow-schema-change", flags.allow_schema_change,
+                "Aliases may move to a version of other width, shape or likelihood")
+      ->group(kPublishing);
+}
+
+}  // namespace
+
+void AddTrainOptions(CLI::App& command, TrainFlags& flags) {
+  command.add_option("MODEL", flags.model, "Model that gets the new version; made if new")
+      ->required();
+  command.add_option("--dataset", flags.dataset, "Dataset to train on");
+  command.add_option("--preset", flags.preset,
+                     "pca, plain (default), denoising, sparse, vae, beta-vae: see latent info");
+  command.add_option("--config", flags.config,
+                     "TrainJobSpec as JSON; the other options go over it");
+  command.add_option("--label", flags.labels, "KEY=VALUE to find the job by; may be repeated")
+      ->allow_extra_args(false);
+  command.add_option("--description", flags.description, "Free text");
+  AddParts(command, flags);
+  AddTraining(command, flags);
+  AddPublishing(command, flags);
+}
+
+}  // namespace latent::cli

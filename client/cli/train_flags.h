@@ -1,0 +1,52 @@
+// The options of `latent train` and the TrainJobSpec that they make. Values; any thread.
+#ifndef LATENT_CLIENT_CLI_TRAIN_FLAGS_H_
+#define LATENT_CLIENT_CLI_TRAIN_FLAGS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "latent/v1/spec.pb.h"
+
+namespace CLI {
+class App;
+}
+
+namespace latent::cli {
+
+// What is not given is left to the preset and the server.
+struct TrainFlags {
+  std::string model, dataset, preset, config, description;
+  std::vector<std::string> labels, aliases;
+  // Parts of the model.
+  std::optional<std::uint32_t> latent_dim;
+  std::optional<std::string> hidden, activation, code_activation;
+  std::string scaling, corruption, likelihood, l1_per_layer, l2_per_layer;
+  std::optional<double> beta, kl_warm_up, free_bits, l1, l2;
+  std::optional<std::uint32_t> draws;
+  bool tied = false, unit_norm_decoder = false;
+  // Training.
+  std::optional<std::uint32_t> epochs, batch_size, threads, patience;
+  std::optional<std::uint64_t> seed;
+  std::optional<double> learning_rate, warm_up, weight_decay, clip_norm, max_duration,
+      checkpoint_interval, anomaly_quantile;
+  std::string schedule;
+  bool no_early_stopping = false;
+  // Publishing.
+  std::string publish, publish_metric;
+  std::optional<double> publish_bound;
+  bool allow_schema_change = false;
+};
+
+// Adds an option for each field. `flags` must outlive the app.
+void AddTrainOptions(CLI::App& command, TrainFlags& flags);
+
+// The specification in the file --config, if any, with the other options over it.
+// INVALID_ARGUMENT names the option at fault.
+absl::StatusOr<v1::TrainJobSpec> BuildTrainJobSpec(const TrainFlags& flags);
+
+}  // namespace latent::cli
+
+#endif  // LATENT_CLIENT_CLI_TRAIN_FLAGS_H_

@@ -1,0 +1,158 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/parse.h"
+#include "client/cli/train_flags.h"
+#include "google/protobuf/text_format.h"
+
+namespace latent::cli {
+namespace {
+
+using ::testing::HasSubstr;
+
+TrainFlags Minimal() {
+  TrainFlags flags;
+  flags.model = "faces";
+  flags.dataset = "pixels";
+  return flags;
+}
+
+std::string Text(const v1::TrainJobSpec& spec) {
+  google::protobuf::TextFormat::Printer printer;
+  printer.SetSingleLineMode(true);
+  std::string text;
+  printer.PrintToString(spec, &text);
+  return text.empty() ? text : text.substr(0, text.size() - 1);
+}
+
+TEST(TrainSpecTest, LeavesWhatIsNotGivenToThePreset) {
+  const auto spec = BuildTrainJobSpec(Minimal());
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(Text(*spec), "model: \"faces\" dataset: \"pixels\"");
+}
+
+TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
+  const struct {
+    const char* field;
+    void (*set)(TrainFlags&);
+  } cases[] = {
+      {"architecture { latent { dim: 8 } }", [](TrainFlags& f) { f.latent_dim = 8; }},
+      {"architecture { encoder { layers { dense { units: 512 } } layers { dense { units: 256 } } } "
+       "}",
+       [](TrainFlags& f) { f.hidden = "512,256"; }},
+      {"architecture { encoder { } }", [](TrainFlags& f) { f.hidden = ""; }},
+      {"architecture { corruption { gaussian { sigma: 0.3 } } }",
+       [](TrainFlags& f) { f.corruption = "gaussian:0.3"; }},
+      {"architecture { corruption { masking { } } }",
+       [](TrainFlags& f) { f.corruption = "masking"; }},
+      {"architecture { objective { elbo { beta: 0 } } }", [](TrainFlags& f) { f.beta = 0; }},
+      {"architecture { penalties { l1 { per_layer: 0 per_layer: 0.01 per_layer: 0 } } }",
+       [](TrainFlags& f) { f.l1_per_layer = "0,0.01,0"; }},
+      {"architecture { likelihood { gaussian { learned_variance: true } } }",
+       [](TrainFlags& f) { f.likelihood = "gaussian-learned"; }},
+      {"architecture { scaling { standardise { } } }",
+       [](TrainFlags& f) { f.scaling = "standardise"; }},
+      {"training { solver { gradient { epochs: 3 batch_size: 64 } } }",
+       [](TrainFlags& f) {
+         f.epochs = 3;
+         f.batch_size = 64;
+       }},
+      {"training { solver { gradient { early_stopping { enabled: false } } } }",
+       [](TrainFlags& f) { f.no_early_stopping = true; }},
+      {"training { seed: 7 threads: 2 }",
+       [](TrainFlags& f) {
+         f.seed = 7;
+         f.threads = 2;
+       }},
+      {"publish { policy: PUBLISH_POLICY_IF_BETTER aliases: \"canary\" }",
+       [](TrainFlags& f) {
+         f.publish = "if-better";
+         f.aliases = {"canary"};
+       }},
+  };
+  for (const auto& c : cases) {
+    TrainFlags flags = Minimal();
+    c.set(flags);
+    const auto spec = BuildTrainJobSpec(flags);
+    ASSERT_TRUE(spec.ok()) << c.field << ": " << spec.status();
+    EXPECT_EQ(Text(*spec), absl::StrCat("model: \"faces\" dataset: \"pixels\" ", c.field));
+  }
+}
+
+TEST(TrainSpecTest, RefusesBadValuesNamingTheOption) {
+  const struct {
+    const char* message;
+    void (*set)(TrainFlags&);
+  } cases[] = {
+      {"--dataset", [](TrainFlags& f) { f.dataset.clear(); }},
+      {"--hidden", [](TrainFlags& f) { f.hidden = "512,wide"; }},
+      {"--corruption", [](TrainFlags& f) { f.corruption = "fog:0.3"; }},
+      {"--corruption", [](TrainFlags& f) { f.corruption = "gaussian:much"; }},
+      {"--likelihood", [](TrainFlags& f) { f.likelihood = "poisson"; }},
+      {"--l1",
+       [](TrainFlags& f) {
+         f.l1 = 1;
+         f.l1_per_layer = "1,2";
+       }},
+      {"--code-activation", [](TrainFlags& f) { f.code_activation = "unspecified"; }},
+      {"--activation", [](TrainFlags& f) { f.activation = "relu"; }},
+      {"--label", [](TrainFlags& f) { f.labels = {"novalue"}; }},
+  };
+  for (const auto& c : cases) {
+    TrainFlags flags = Minimal();
+    c.set(flags);
+    const auto spec = BuildTrainJobSpec(flags);
+    EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument) << c.message;
+    EXPECT_THAT(std::string(spec.status().message()), HasSubstr(c.message));
+  }
+}
+
+class ConfigTest : public testing::Test {
+ protected:
+  TrainFlags With(const std::string& json) {
+    std::ofstream(path_) << json;
+    TrainFlags flags;
+    flags.model = "faces";
+    flags.config = path_;
+    return flags;
+  }
+  void TearDown() override { std::filesystem::remove(path_); }
+  const std::string path_ = testing::TempDir() + "/latent_config_test.json";
+};
+
+TEST_F(ConfigTest, OptionsGoOverTheFile) {
+  TrainFlags flags = With(R"({"dataset": "pixels", "preset": "vae",
+      "training": {"seed": "4", "solver": {"gradient": {"epochs": 9, "batchSize": 32}}}})");
+  flags.epochs = 5;
+  const auto spec = BuildTrainJobSpec(flags);
+  ASSERT_TRUE(spec.ok()) << spec.status();
+  EXPECT_EQ(Text(*spec),
+            "model: \"faces\" dataset: \"pixels\" preset: \"vae\" "
+            "training { solver { gradient { epochs: 5 batch_size: 32 } } seed: 4 }");
+}
+
+TEST_F(ConfigTest, UnknownFieldsAreRefused) {
+  const auto spec = BuildTrainJobSpec(With(R"({"dataset": "pixels", "epochs": 5})"));
+  EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(spec.status().message()), HasSubstr("epochs"));
+}
+
+TEST_F(ConfigTest, MissingFileIsNotFound) {
+  TrainFlags flags = Minimal();
+  flags.config = path_ + ".missing";
+  EXPECT_EQ(BuildTrainJobSpec(flags).status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST(ParseTest, ReadsShapes) {
+  EXPECT_EQ(*ParseShape("28x28x1"), (std::vector<std::uint32_t>{28, 28, 1}));
+  EXPECT_TRUE(ParseShape("")->empty());
+  EXPECT_EQ(ParseShape("28x").status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(ParseShape("-1x2").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace latent::cli
