@@ -94,18 +94,18 @@ struct Rows {
 };
 
 // kRows x 16 kPanels entries of c from (i, j).
-template <int kRows, int kPanels>
+template <size_t kRows, size_t kPanels>
 inline void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
-  constexpr int kVectors = 2 * kPanels;
+  constexpr size_t kVectors = 2 * kPanels;
   static_assert(kPanels == 1 || kRows <= kVectors);
   __m256 sums[kRows][kVectors];
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) {
-    const size_t column = j + 8 * static_cast<size_t>(v);
+  for (size_t v = 0; v < kVectors; ++v) {
+    const size_t column = j + 8 * v;
     const size_t count = Left(call, column);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      sums[r][v] = Start(call, i + static_cast<size_t>(r), column, count);
+    for (size_t r = 0; r < kRows; ++r) {
+      sums[r][v] = Start(call, i + r, column, count);
     }
   }
   const size_t panel = call.k * kPanel;
@@ -117,26 +117,26 @@ inline void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
     if constexpr (kRows > kVectors) {
       __m256 lanes[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) lanes[v] = _mm256_loadu_ps(b + 8 * v);
+      for (size_t v = 0; v < kVectors; ++v) lanes[v] = _mm256_loadu_ps(b + 8 * v);
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        const __m256 factor = _mm256_broadcast_ss(a + static_cast<size_t>(r) * row);
+      for (size_t r = 0; r < kRows; ++r) {
+        const __m256 factor = _mm256_broadcast_ss(a + r * row);
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) {
+        for (size_t v = 0; v < kVectors; ++v) {
           sums[r][v] = _mm256_fmadd_ps(factor, lanes[v], sums[r][v]);
         }
       }
     } else {
       __m256 factor[kRows];
 #pragma GCC unroll 8
-      for (int r = 0; r < kRows; ++r) {
-        factor[r] = _mm256_broadcast_ss(a + static_cast<size_t>(r) * row);
+      for (size_t r = 0; r < kRows; ++r) {
+        factor[r] = _mm256_broadcast_ss(a + r * row);
       }
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {
-        const __m256 lanes = _mm256_loadu_ps(b + static_cast<size_t>(v / 2) * panel + 8 * (v % 2));
+      for (size_t v = 0; v < kVectors; ++v) {
+        const __m256 lanes = _mm256_loadu_ps(b + v / 2 * panel + 8 * (v % 2));
 #pragma GCC unroll 8
-        for (int r = 0; r < kRows; ++r) {
+        for (size_t r = 0; r < kRows; ++r) {
           sums[r][v] = _mm256_fmadd_ps(factor[r], lanes, sums[r][v]);
         }
       }
@@ -145,12 +145,12 @@ inline void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
     b += kPanel;
   }
 #pragma GCC unroll 8
-  for (int v = 0; v < kVectors; ++v) {
-    const size_t column = j + 8 * static_cast<size_t>(v);
+  for (size_t v = 0; v < kVectors; ++v) {
+    const size_t column = j + 8 * v;
     const size_t count = Left(call, column);
 #pragma GCC unroll 8
-    for (int r = 0; r < kRows; ++r) {
-      Finish(call, i + static_cast<size_t>(r), column, count, sums[r][v]);
+    for (size_t r = 0; r < kRows; ++r) {
+      Finish(call, i + r, column, count, sums[r][v]);
     }
   }
 }

@@ -28,7 +28,7 @@ TEST(PhiloxTest, MatchesPublishedVectors) {
 
 TEST(RandomTest, FilledValuesAreTheElementsValues) {
   const RandomKey key{42, 3, 7'000'000'000};
-  for (const std::size_t size : {1, 5, 31, 32, 33, 100}) {
+  for (const std::size_t size : {1u, 5u, 31u, 32u, 33u, 100u}) {
     std::vector<float> uniform(size), normal(size);
     FillUniform(key, uniform);
     FillNormal(key, normal);

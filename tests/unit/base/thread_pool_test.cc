@@ -60,9 +60,9 @@ TEST_P(ThreadPoolTest, StartsItsOwnThreadsWithTheHook) {
 }
 
 TEST(ShareTest, CoversEverythingOnceOnBorders) {
-  for (const std::size_t total : {0, 1, 5, 16, 100, 784}) {
-    for (const std::size_t parts : {1, 2, 3, 7}) {
-      for (const std::size_t granularity : {1, 6, 16}) {
+  for (const std::size_t total : {0u, 1u, 5u, 16u, 100u, 784u}) {
+    for (const std::size_t parts : {1u, 2u, 3u, 7u}) {
+      for (const std::size_t granularity : {1u, 6u, 16u}) {
         std::size_t next = 0;
         for (std::size_t part = 0; part < parts; ++part) {
           const auto [first, count] = Share(total, parts, part, granularity);

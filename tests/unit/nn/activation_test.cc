@@ -62,7 +62,7 @@ TEST_P(ElementwiseTest, HasNoOtherPathForTails) {
   for (float& v : x) v = row.low + (row.high - row.low) * v;
   row.function(x, whole);
   for (std::size_t first = 0; first < 70; ++first) {
-    for (const std::size_t count : {1, 2, 3, 5, 8, 13, 64, 65, 200}) {
+    for (const std::size_t count : {1u, 2u, 3u, 5u, 8u, 13u, 64u, 65u, 200u}) {
       row.function(std::span(x).subspan(first, count), std::span(part).first(count));
       ASSERT_TRUE(std::equal(part.begin(), part.begin() + static_cast<std::ptrdiff_t>(count),
                              whole.begin() + static_cast<std::ptrdiff_t>(first)))

@@ -23,15 +23,19 @@ void* Allocate(std::size_t size, std::size_t alignment) {
 
 }  // namespace
 
-// Every allocation of this program is counted.
-void* operator new(std::size_t size) { return Allocate(size, 16); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
+// Every allocation of this program is counted. Not inlined, or GCC takes the pairs for mismatched.
+[[gnu::noinline]] void* operator new(std::size_t size) { return Allocate(size, 16); }
+[[gnu::noinline]] void* operator new(std::size_t size, std::align_val_t alignment) {
   return Allocate(size, static_cast<std::size_t>(alignment));
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t, std::align_val_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::align_val_t) noexcept {
+  std::free(memory);
+}
+[[gnu::noinline]] void operator delete(void* memory, std::size_t, std::align_val_t) noexcept {
+  std::free(memory);
+}
 
 namespace latent {
 namespace {
@@ -148,7 +152,7 @@ TEST(DenseTrainingTest, LearnsTheSameBitsOnAnyNumberOfThreads) {
   const double loss_before = one.loss();
   for (int i = 1; i < 100; ++i) one.Step();
   EXPECT_LT(one.loss(), 0.2 * loss_before);
-  for (const std::size_t threads : {2, 3, 5}) {
+  for (const std::size_t threads : {2u, 3u, 5u}) {
     TinyNetwork several(threads);
     for (int i = 0; i < 100; ++i) several.Step();
     EXPECT_EQ(several.weights(), one.weights()) << threads;

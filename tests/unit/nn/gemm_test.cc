@@ -174,7 +174,7 @@ TEST(GemmTest, RowsHaveTheSameBitsInAnySlice) {
 }
 
 TEST(GemmTest, WeightGradientsHaveTheSameBitsInAnySlice) {
-  for (const std::size_t batch : {1, 17, 128, 256, 257, 700}) {
+  for (const std::size_t batch : {1u, 17u, 128u, 256u, 257u, 700u}) {
     const std::size_t in = 45, n = 37;
     Owned x(batch, in), dy(batch, n), dw(in, n);
     x.FillNormals(batch);

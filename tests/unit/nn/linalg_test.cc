@@ -48,7 +48,7 @@ TEST(MomentsTest, HaveTheSameBitsOnAnyNumberOfThreads) {
   FillNormal({1, 0, 0}, cells);
   const ConstMatrix rows(cells.data(), 700, 150);
   const Moments alone = MeanAndCovariance(rows);
-  for (const std::size_t threads : {1, 2, 3}) {
+  for (const std::size_t threads : {1u, 2u, 3u}) {
     ThreadPool pool(threads);
     const Moments together = MeanAndCovariance(rows, &pool);
     EXPECT_EQ(together.mean, alone.mean);
