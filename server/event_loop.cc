@@ -1,0 +1,97 @@
+#include "server/event_loop.h"
+
+#include <pthread.h>
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace latent {
+namespace {
+
+// Events that are taken before the batch tasks run, however many more there are.
+constexpr int kMaxEventsPerDrain = 512;
+
+}  // namespace
+
+EventLoop::EventLoop(int index, std::unique_ptr<grpc::ServerCompletionQueue> queue)
+    : index_(index), queue_(std::move(queue)) {}
+
+EventLoop::~EventLoop() {
+  Stop();
+  Join();
+}
+
+void EventLoop::Start() {
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), absl::StrCat("latent-loop-", index_).c_str());
+    Run();
+  });
+}
+
+bool EventLoop::Post(std::function<void()> work) {
+  MutexLock lock(&mutex_);
+  if (closed_) return false;
+  posted_.push_back(std::move(work));
+  if (!woken_) {
+    woken_ = true;
+    alarm_.Set(queue_.get(), gpr_time_0(GPR_CLOCK_MONOTONIC), &wake_);
+  }
+  return true;
+}
+
+void EventLoop::Join() {
+  if (!thread_.joinable()) {
+    MutexLock lock(&mutex_);
+    if (!closed_) queue_->Shutdown();
+    closed_ = true;
+    return;
+  }
+  Post([this] {
+    MutexLock lock(&mutex_);
+    closed_ = true;
+    queue_->Shutdown();
+  });
+  thread_.join();
+}
+
+void EventLoop::Run() {
+  void* tag = nullptr;
+  bool ok = false;
+  bool more = false;
+  for (;;) {
+    if (!more) {
+      if (!queue_->Next(&tag, &ok)) return;
+      static_cast<Tag*>(tag)->Proceed(ok);
+    }
+    const gpr_timespec now = gpr_time_0(GPR_CLOCK_MONOTONIC);
+    for (int taken = 0; taken < kMaxEventsPerDrain; ++taken) {
+      if (queue_->AsyncNext(&tag, &ok, now) != grpc::CompletionQueue::GOT_EVENT) break;
+      static_cast<Tag*>(tag)->Proceed(ok);
+    }
+    more = RunTasks();
+  }
+}
+
+bool EventLoop::RunTasks() {
+  bool more = false;
+  for (BatchTask* task : tasks_) more |= task->RunPiece();
+  return more;
+}
+
+void EventLoop::EndStreams() {
+  const auto streams = streams_;  // ending one may remove it
+  for (OpenStream* stream : streams) stream->EndByServer();
+}
+
+void EventLoop::RunPosted() {
+  std::vector<std::function<void()>> work;
+  {
+    MutexLock lock(&mutex_);
+    work.swap(posted_);
+    woken_ = false;
+  }
+  for (auto& piece : work) piece();
+}
+
+}  // namespace latent

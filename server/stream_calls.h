@@ -1,0 +1,254 @@
+// Calls with a stream in one direction. A source (server to client) or sink (client to server) holds
+// what one such call means; it lives from the request to the call's end, on the loop's thread.
+// One message is in flight at a time, so a slow peer never makes the server hold more than that.
+#ifndef LATENT_SERVER_STREAM_CALLS_H_
+#define LATENT_SERVER_STREAM_CALLS_H_
+
+#include <grpcpp/support/async_stream.h>
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "core/base/status.h"
+#include "server/call.h"
+
+namespace latent {
+
+// Open streams of one loop; more are refused.
+inline constexpr std::size_t kMaxStreamsPerLoop = 1024;
+
+inline absl::Status StreamAdmission(const EventLoop& loop) {
+  if (loop.stopping()) {
+    return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                     "the server is shutting down; open the stream again after it has restarted");
+  }
+  if (loop.stream_count() < kMaxStreamsPerLoop) return absl::OkStatus();
+  ErrorDetails details;
+  details.reason = "TOO_MANY_STREAMS";
+  details.retry_after = std::chrono::seconds(1);
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   "1024 streams are open on this event loop; close some or try again later",
+                   std::move(details));
+}
+
+// Produces the replies of one stream. After Cancelled() it must still call Finish once.
+class StreamSource {
+ public:
+  virtual ~StreamSource() = default;
+  // The stream is open, or the last Write has gone out: write on, finish, or do so later.
+  virtual void Ready() = 0;
+  // The caller has gone or the server stops.
+  virtual void Cancelled(const absl::Status& why) = 0;
+};
+
+template <typename Request, typename Response>
+class ServerStreamCall final : public CallBase, public OpenStream {
+ public:
+  using Writer = grpc::ServerAsyncWriter<Response>;
+  struct Binding {
+    const MethodInfo* method;
+    std::function<void(grpc::ServerContext*, Request*, Writer*, grpc::ServerCompletionQueue*,
+                       void*)>
+        request;
+    std::function<std::unique_ptr<StreamSource>(ServerStreamCall&)> open;
+  };
+
+  ServerStreamCall(EventLoop* loop, const Binding* binding, CallPool<ServerStreamCall>* pool)
+      : CallBase(loop, binding->method, /*notify=*/true), binding_(binding), pool_(pool) {}
+
+  void Arm() {
+    Reset();
+    writer_.emplace(&context());
+    phase_ = Phase::kArmed;
+    writing_ = false;
+    final_.reset();
+    binding_->request(&context(), &request_, &*writer_, loop().queue(), this);
+  }
+
+  const Request& request() const { return request_; }
+  bool writing() const { return writing_; }
+  bool finished() const { return final_.has_value(); }
+
+  // Only while nothing is being written and before Finish.
+  void Write(const Response& response) {
+    writing_ = true;
+    method().metrics->Sent();
+    writer_->Write(response, this);
+  }
+  // Ends the stream after what is being written. Later calls are ignored.
+  void Finish(const absl::Status& status) {
+    if (final_) return;
+    final_ = status;
+    if (!writing_) SendFinal();
+  }
+  void EndByServer() override {
+    EndSource(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                        "the server is shutting down; open the stream again after it has "
+                        "restarted"));
+  }
+
+  void Proceed(bool ok) override {
+    switch (phase_) {
+      case Phase::kArmed:
+        if (!ok) return Recycle();
+        return Open();
+      case Phase::kOpen:
+        writing_ = false;
+        if (final_) return SendFinal();
+        if (!ok) return EndSource(absl::CancelledError("the caller has gone"));
+        return source_->Ready();
+      case Phase::kEnding:
+        source_.reset();
+        loop().RemoveStream(this);
+        return Retire();
+    }
+  }
+
+ private:
+  enum class Phase { kArmed, kOpen, kEnding };
+
+  void Open() {
+    pool_->ArmOne();
+    phase_ = Phase::kOpen;
+    absl::Status admitted = Admit();
+    method().metrics->Received();
+    if (admitted.ok()) admitted = StreamAdmission(loop());
+    loop().AddStream(this);
+    if (!admitted.ok()) return Finish(admitted);
+    source_ = binding_->open(*this);
+    if (source_ && !finished() && !writing_) source_->Ready();
+  }
+  void EndSource(const absl::Status& why) {
+    if (source_ && !finished()) source_->Cancelled(why);
+    Finish(why);
+  }
+  void SendFinal() {
+    phase_ = Phase::kEnding;
+    writer_->Finish(Conclude(*final_), this);
+  }
+  void OnCancelled() override { EndSource(absl::CancelledError("the caller cancelled")); }
+  void Recycle() override {
+    writer_.reset();
+    request_.Clear();
+    pool_->Recycle(this, true);
+  }
+
+  const Binding* const binding_;
+  CallPool<ServerStreamCall>* const pool_;
+  std::optional<Writer> writer_;
+  Request request_;
+  std::unique_ptr<StreamSource> source_;
+  Phase phase_ = Phase::kArmed;
+  bool writing_ = false;
+  std::optional<absl::Status> final_;
+};
+
+// Consumes the messages of one upload; call.Next() asks for another one, call.Finish ends the call.
+template <typename Request>
+class StreamSink {
+ public:
+  virtual ~StreamSink() = default;
+  // `message` is valid until Next or Finish is called, which may be later.
+  virtual void Message(const Request& message) = 0;
+  // All messages have come: finish the call.
+  virtual void End() = 0;
+};
+
+template <typename Request, typename Response>
+class ClientStreamCall final : public CallBase, public OpenStream {
+ public:
+  using Reader = grpc::ServerAsyncReader<Response, Request>;
+  struct Binding {
+    const MethodInfo* method;
+    std::function<void(grpc::ServerContext*, Reader*, grpc::ServerCompletionQueue*, void*)> request;
+    std::function<std::unique_ptr<StreamSink<Request>>(ClientStreamCall&)> open;
+  };
+
+  ClientStreamCall(EventLoop* loop, const Binding* binding, CallPool<ClientStreamCall>* pool)
+      : CallBase(loop, binding->method, /*notify=*/true), binding_(binding), pool_(pool) {}
+
+  void Arm() {
+    Reset();
+    reader_.emplace(&context());
+    phase_ = Phase::kArmed;
+    stopped_.reset();
+    binding_->request(&context(), &*reader_, loop().queue(), this);
+  }
+
+  Response& response() { return response_; }
+  // Reads on; when nothing is being read.
+  void Next() {
+    if (stopped_) return Finish(*stopped_);
+    phase_ = Phase::kReading;
+    reader_->Read(&message_, this);
+  }
+  // Ends the call, when nothing is being read.
+  void Finish(const absl::Status& status) {
+    phase_ = Phase::kEnding;
+    const grpc::Status rpc_status = Conclude(status);
+    if (!rpc_status.ok()) return reader_->FinishWithError(rpc_status, this);
+    method().metrics->Sent();
+    reader_->Finish(response_, rpc_status, this);
+  }
+  // Takes effect with the next message; one that never comes is cut off by the drain limit.
+  void EndByServer() override {
+    stopped_ = MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                         "the server is shutting down; go on from the committed bytes after it "
+                         "has restarted");
+  }
+
+  void Proceed(bool ok) override {
+    switch (phase_) {
+      case Phase::kArmed:
+        if (!ok) return Recycle();
+        return Open();
+      case Phase::kReading:
+        phase_ = Phase::kOpen;
+        if (ok) method().metrics->Received();
+        if (cancelled()) return Finish(absl::CancelledError("the caller cancelled"));
+        if (!ok) return sink_->End();
+        return sink_->Message(message_);
+      case Phase::kOpen:
+        return;
+      case Phase::kEnding:
+        sink_.reset();
+        loop().RemoveStream(this);
+        return Retire();
+    }
+  }
+
+ private:
+  enum class Phase { kArmed, kOpen, kReading, kEnding };
+
+  void Open() {
+    pool_->ArmOne();
+    phase_ = Phase::kOpen;
+    absl::Status admitted = Admit();
+    if (admitted.ok()) admitted = StreamAdmission(loop());
+    loop().AddStream(this);
+    if (!admitted.ok()) return Finish(admitted);
+    sink_ = binding_->open(*this);
+    Next();
+  }
+  void Recycle() override {
+    reader_.reset();
+    message_.Clear();
+    response_.Clear();
+    pool_->Recycle(this, true);
+  }
+
+  const Binding* const binding_;
+  CallPool<ClientStreamCall>* const pool_;
+  std::optional<Reader> reader_;
+  Request message_;
+  Response response_;
+  std::unique_ptr<StreamSink<Request>> sink_;
+  Phase phase_ = Phase::kArmed;
+  std::optional<absl::Status> stopped_;
+};
+
+}  // namespace latent
+
+#endif  // LATENT_SERVER_STREAM_CALLS_H_
