@@ -1,0 +1,271 @@
+#include "server/config.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cctype>
+#include <fstream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "server/version.h"
+
+namespace latent {
+namespace {
+
+// The flags that exist for one run alone and do not belong in a file or in the environment.
+const std::set<std::string> kRunOnly = {"help", "version", "config", "print-config"};
+
+struct Parsed {
+  Config config;
+  std::string file;
+  bool print_config = false;
+  bool version = false;
+};
+
+void Declare(CLI::App& app, Parsed& parsed) {
+  Config& config = parsed.config;
+  RequestLimits& limits = config.limits;
+  app.set_help_flag("-h,--help", "Print this and exit");
+  app.add_option("--listen", config.listen, "gRPC address, host:port or unix:PATH")
+      ->capture_default_str();
+  app.add_option("--metrics-listen", config.metrics_listen,
+                 "HTTP address of /metrics, host:port or \"off\"")
+      ->capture_default_str();
+  app.add_option("--state-dir", config.state_dir, "Directory of everything that lasts")
+      ->capture_default_str();
+  app.add_flag("--insecure-bind", config.insecure_bind,
+               "Allow addresses other than loopback: anybody who reaches them may do anything");
+  app.add_option("--loops", config.loops, "Event loops; 0: half the cores")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  app.add_option("--io-threads", config.io_threads, "Threads for what blocks")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  app.add_option("--io-queue", config.io_queue, "Pieces of blocking work that may wait")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_option("--train-threads", config.train_threads,
+                 "Training threads of jobs that name none; 0: the cores")
+      ->check(CLI::Range(0, 64))
+      ->capture_default_str();
+  app.add_option("--train-priority", config.train_priority,
+                 "background (idle class) or normal (competes with serving)")
+      ->check(CLI::IsMember({"background", "normal"}))
+      ->capture_default_str();
+  app.add_option("--drain-seconds", config.drain_seconds, "Time for calls in flight at shutdown")
+      ->check(CLI::Range(0.0, 600.0))
+      ->capture_default_str();
+  app.add_option("--max-rows", limits.rows, "Rows a request")
+      ->check(CLI::Range(1, 65536))
+      ->capture_default_str();
+  app.add_option("--max-columns", limits.columns, "Cells a row")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--max-cells", limits.cells, "Rows x columns a request")
+      ->check(CLI::Range(1, 1 << 28))
+      ->capture_default_str();
+  app.add_option("--max-message-mib", limits.message_mib, "MiB a message")
+      ->check(CLI::Range(1, 1024))
+      ->capture_default_str();
+  app.add_option("--max-rows-in-flight", limits.rows_in_flight, "Rows over all calls")
+      ->check(CLI::Range(1, 1 << 24))
+      ->capture_default_str();
+  app.add_option("--max-queued-jobs", limits.queued_jobs, "Train jobs that may wait")
+      ->check(CLI::Range(1, 10000))
+      ->capture_default_str();
+  app.add_option("--max-dataset-mib", limits.dataset_mib, "MiB of one dataset's files")
+      ->check(CLI::Range(1, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--log-format", config.log_format, "json or text")
+      ->check(CLI::IsMember({"json", "text"}))
+      ->capture_default_str();
+  app.add_option("--log-level", config.log_level, "debug, info, warning or error")
+      ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
+      ->capture_default_str();
+  app.add_option("--port-file", config.port_file,
+                 "File that gets the bound ports: one line gRPC, one line metrics");
+  app.add_option("--config", parsed.file, "TOML file with these settings, named as the flags");
+  app.add_flag("--print-config", parsed.print_config, "Print the settings as TOML and exit");
+  app.add_flag("--version", parsed.version, "Print the version and exit");
+  app.footer(
+      "Precedence: flag, then environment (LATENT_LISTEN for --listen, and so on), then the file.");
+}
+
+std::string VariableOf(const std::string& flag) {
+  std::string name = "LATENT_";
+  for (const char c : flag) {
+    name += c == '-' ? '_' : static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  }
+  return name;
+}
+
+absl::Status Refuse(const std::string& message) {
+  return MakeError(absl::StatusCode::kInvalidArgument, "BAD_CONFIGURATION", message);
+}
+
+// Parses arguments only; CLI11's exceptions end here. `source` names where they came from.
+absl::Status Parse(CLI::App& app, const std::vector<std::string>& arguments,
+                   const std::string& source) {
+  try {
+    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // takes them reversed
+  } catch (const CLI::CallForHelp&) {
+    return absl::OkStatus();
+  } catch (const CLI::ParseError& error) {
+    return Refuse(absl::StrCat(source, error.what(), " (see --help)"));
+  }
+  return absl::OkStatus();
+}
+
+// One setting from the environment or the file, checked by the same rules as the flag.
+absl::Status CheckSetting(const std::string& flag, const std::string& value,
+                          const std::string& source) {
+  Parsed scratch;
+  CLI::App app("", "latentd");
+  Declare(app, scratch);
+  return Parse(app, {absl::StrCat("--", flag, "=", value)}, absl::StrCat(source, ": "));
+}
+
+using Settings = std::map<std::string, std::string>;
+
+absl::StatusOr<Settings> ReadFile(const std::string& path, const CLI::App& app) {
+  std::ifstream in(path);
+  if (!in) return Refuse(absl::StrCat("--config: cannot read \"", path, "\""));
+  std::vector<CLI::ConfigItem> items;
+  try {
+    items = CLI::ConfigTOML().from_config(in);
+  } catch (const CLI::Error& error) {
+    return Refuse(absl::StrCat(path, ": ", error.what()));
+  }
+  Settings settings;
+  for (const auto& item : items) {
+    const std::string name = item.fullname();
+    if (kRunOnly.contains(name) || app.get_option_no_throw("--" + name) == nullptr) {
+      return Refuse(absl::StrCat(path, ": unknown key \"", name,
+                                 "\"; keys are the flags' names, see latentd --print-config"));
+    }
+    if (item.inputs.size() != 1) {
+      return Refuse(absl::StrCat(path, ": ", name, ": expected one value, got ",
+                                 item.inputs.size()));
+    }
+    LATENT_RETURN_IF_ERROR(CheckSetting(name, item.inputs[0], path));
+    settings[name] = item.inputs[0];
+  }
+  return settings;
+}
+
+absl::Status CheckAddresses(const Config& config) {
+  for (const auto& [flag, address] :
+       {std::pair{"--listen", config.listen}, {"--metrics-listen", config.metrics_listen}}) {
+    if (address == "off" && std::string_view(flag) == "--metrics-listen") continue;
+    const bool is_unix = absl::StartsWith(address, "unix:");
+    if (!is_unix && !absl::StrContains(address, ':')) {
+      return Refuse(absl::StrCat(flag, ": expected host:port, got \"", address, "\""));
+    }
+    if (is_unix && std::string_view(flag) == "--metrics-listen") {
+      return Refuse("--metrics-listen: expected host:port or \"off\", got a UNIX socket");
+    }
+    if (!config.insecure_bind && !IsLoopback(address)) {
+      return Refuse(absl::StrCat(
+          flag, ": \"", address, "\" is not a loopback address, and the server knows no passwords: "
+          "whoever reaches it may do anything. Bind 127.0.0.1 or a UNIX socket, or add "
+          "--insecure-bind if the network around it is closed"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool IsLoopback(const std::string& address) {
+  if (absl::StartsWith(address, "unix:")) return true;
+  const std::string host = address.substr(0, address.rfind(':'));
+  return absl::StartsWith(host, "127.") || host == "localhost" || host == "[::1]";
+}
+
+absl::StatusOr<ConfigAction> ReadConfig(
+    const std::vector<std::string>& arguments,
+    const std::function<const char*(const char*)>& environment) {
+  Parsed flags;
+  CLI::App first("Latent: trains, publishes and serves autoencoders over gRPC.", "latentd");
+  Declare(first, flags);
+  LATENT_RETURN_IF_ERROR(Parse(first, arguments, ""));
+  ConfigAction action;
+  action.kind = ConfigAction::Kind::kPrintAndExit;
+  if (first.get_help_ptr()->count() > 0) {
+    action.output = first.help();
+    return action;
+  }
+  if (flags.version) {
+    action.output = absl::StrCat("latentd ", kVersion, " (", kRevision, ")\n");
+    return action;
+  }
+  if (flags.file.empty() && environment("LATENT_CONFIG") != nullptr) {
+    flags.file = environment("LATENT_CONFIG");
+  }
+  Settings settings;
+  if (!flags.file.empty()) {
+    LATENT_ASSIGN_OR_RETURN(settings, ReadFile(flags.file, first));
+  }
+  for (const CLI::Option* option : first.get_options()) {
+    const std::string name = option->get_single_name();
+    const char* value = environment(VariableOf(name).c_str());
+    if (value == nullptr || kRunOnly.contains(name)) continue;
+    LATENT_RETURN_IF_ERROR(CheckSetting(name, value, VariableOf(name)));
+    settings[name] = value;
+  }
+  // Flags beat both: only what they left open is taken from elsewhere.
+  std::vector<std::string> all = arguments;
+  for (const auto& [name, value] : settings) {
+    if (first.get_option("--" + name)->count() == 0) {
+      all.push_back(absl::StrCat("--", name, "=", value));
+    }
+  }
+  Parsed parsed;
+  CLI::App second("", "latentd");
+  Declare(second, parsed);
+  LATENT_RETURN_IF_ERROR(Parse(second, all, ""));
+  LATENT_RETURN_IF_ERROR(CheckAddresses(parsed.config));
+  action.config = parsed.config;
+  if (parsed.print_config) {
+    action.output = ToToml(parsed.config);
+  } else {
+    action.kind = ConfigAction::Kind::kRun;
+  }
+  return action;
+}
+
+std::string ToToml(const Config& config) {
+  std::ostringstream out;
+  const RequestLimits& limits = config.limits;
+  out << "listen = \"" << config.listen << "\"\nmetrics-listen = \"" << config.metrics_listen
+      << "\"\nstate-dir = \"" << config.state_dir << "\"\ninsecure-bind = " << std::boolalpha
+      << config.insecure_bind << "\nloops = " << config.loops
+      << "\nio-threads = " << config.io_threads << "\nio-queue = " << config.io_queue
+      << "\ntrain-threads = " << config.train_threads << "\ntrain-priority = \""
+      << config.train_priority << "\"\ndrain-seconds = " << config.drain_seconds
+      << "\nmax-rows = " << limits.rows << "\nmax-columns = " << limits.columns
+      << "\nmax-cells = " << limits.cells << "\nmax-message-mib = " << limits.message_mib
+      << "\nmax-rows-in-flight = " << limits.rows_in_flight
+      << "\nmax-queued-jobs = " << limits.queued_jobs
+      << "\nmax-dataset-mib = " << limits.dataset_mib << "\nlog-format = \"" << config.log_format
+      << "\"\nlog-level = \"" << config.log_level << "\"\nport-file = \"" << config.port_file
+      << "\"\n";
+  return out.str();
+}
+
+LogFormat LogFormatOf(const Config& config) {
+  return config.log_format == "json" ? LogFormat::kJson : LogFormat::kText;
+}
+
+Severity LogLevelOf(const Config& config) {
+  if (config.log_level == "debug") return Severity::kDebug;
+  if (config.log_level == "warning") return Severity::kWarning;
+  return config.log_level == "error" ? Severity::kError : Severity::kInfo;
+}
+
+}  // namespace latent

@@ -1,0 +1,173 @@
+#include "server/metrics.h"
+
+#include <chrono>
+#include <exception>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/isa.h"
+#include "core/base/status.h"
+#include "server/version.h"
+
+namespace latent {
+namespace {
+
+const prometheus::Histogram::BucketBoundaries kShortSeconds = {
+    0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1};
+const prometheus::Histogram::BucketBoundaries kRows = {1,  2,  4,   8,   16,  32,
+                                                       64, 128, 256, 512, 1024};
+
+prometheus::Histogram* MakeHistogram(prometheus::Registry& registry, const std::string& name,
+                                     const std::string& help,
+                                     const prometheus::Histogram::BucketBoundaries& bounds) {
+  return &prometheus::BuildHistogram().Name(name).Help(help).Register(registry).Add({}, bounds);
+}
+
+BatchMetrics MakeBatchMetrics(prometheus::Registry& registry) {
+  auto& dropped = prometheus::BuildCounter()
+                      .Name("latent_dropped_total")
+                      .Help("Row calls that were refused or given up before compute, by reason.")
+                      .Register(registry);
+  return {
+      .queue_wait_seconds =
+          MakeHistogram(registry, "latent_queue_wait_seconds",
+                        "Seconds from a row call's arrival to its first forward pass.",
+                        kShortSeconds),
+      .batch_rows = MakeHistogram(registry, "latent_batch_rows", "Rows of a forward pass.", kRows),
+      .compute_seconds = MakeHistogram(registry, "latent_compute_seconds",
+                                       "Seconds of a forward pass.", kShortSeconds),
+      .dropped_deadline = &dropped.Add({{"reason", "deadline"}}),
+      .dropped_overload = &dropped.Add({{"reason", "overload"}}),
+      .rows = &prometheus::BuildCounter()
+                   .Name("latent_rows_total")
+                   .Help("Rows that were answered.")
+                   .Register(registry)
+                   .Add({}),
+  };
+}
+
+}  // namespace
+
+prometheus::ClientMetric& Scrape::Sample(const std::string& name, const std::string& help,
+                                         prometheus::MetricType type, const Labels& labels) {
+  if (families_.empty() || families_.back().name != name) {
+    families_.push_back({.name = name, .help = help, .type = type, .metric = {}});
+  }
+  prometheus::ClientMetric metric;
+  for (const auto& [key, value] : labels) metric.label.push_back({key, value});
+  families_.back().metric.push_back(std::move(metric));
+  return families_.back().metric.back();
+}
+
+void Scrape::Gauge(const std::string& name, const std::string& help, double value,
+                   const Labels& labels) {
+  Sample(name, help, prometheus::MetricType::Gauge, labels).gauge.value = value;
+}
+
+void Scrape::Counter(const std::string& name, const std::string& help, double value,
+                     const Labels& labels) {
+  Sample(name, help, prometheus::MetricType::Counter, labels).counter.value = value;
+}
+
+void Scrape::Histogram(const std::string& name, const std::string& help,
+                       const std::vector<double>& bounds, const std::vector<std::uint64_t>& counts,
+                       double sum) {
+  auto& histogram = Sample(name, help, prometheus::MetricType::Histogram, {}).histogram;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    histogram.sample_count += counts[i];
+    const double bound =
+        i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
+    histogram.bucket.push_back({histogram.sample_count, bound});
+  }
+  histogram.sample_sum = sum;
+}
+
+class Metrics::Collectors final : public prometheus::Collectable {
+ public:
+  void Add(Collector collector) {
+    MutexLock lock(&mutex_);
+    collectors_.push_back(std::move(collector));
+  }
+  void Clear() {
+    MutexLock lock(&mutex_);
+    collectors_.clear();
+  }
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    Scrape scrape;
+    MutexLock lock(&mutex_);
+    for (const auto& collector : collectors_) collector(scrape);
+    return scrape.Take();
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::vector<Collector> collectors_ ABSL_GUARDED_BY(mutex_);
+};
+
+Metrics::Metrics()
+    : registry_(std::make_shared<prometheus::Registry>()),
+      collectors_(std::make_shared<Collectors>()),
+      rpcs_(*registry_),
+      batches_(MakeBatchMetrics(*registry_)) {}
+
+Metrics::~Metrics() { Close(); }
+
+void Metrics::AddCollector(Collector collector) { collectors_->Add(std::move(collector)); }
+
+absl::Status Metrics::Listen(const std::string& address) {
+  try {
+    exposer_ = std::make_unique<prometheus::Exposer>(address, 1);
+  } catch (const std::exception&) {  // its text says nothing
+    return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                     absl::StrCat("cannot listen on ", address,
+                                  " for /metrics: is the port taken? (--metrics-listen)"));
+  }
+  exposer_->RegisterCollectable(registry_);
+  exposer_->RegisterCollectable(collectors_);
+  const auto ports = exposer_->GetListeningPorts();
+  port_ = ports.empty() ? 0 : ports.front();
+  return absl::OkStatus();
+}
+
+void Metrics::Close() {
+  collectors_->Clear();
+  exposer_.reset();
+}
+
+std::vector<prometheus::MetricFamily> Metrics::Collect() const {
+  auto families = registry_->Collect();
+  for (auto& family : collectors_->Collect()) families.push_back(std::move(family));
+  return families;
+}
+
+Metrics::Collector ExecutorCollector(const IoExecutor* executor) {
+  return [executor](Scrape& scrape) {
+    const IoExecutor::Stats stats = executor->stats();
+    scrape.Gauge("latent_executor_queued", "Pieces of blocking work that wait.",
+                 static_cast<double>(stats.queued));
+    scrape.Gauge("latent_executor_busy", "Pieces of blocking work that run.",
+                 static_cast<double>(stats.busy));
+    scrape.Counter("latent_executor_done_total", "Pieces of blocking work that were done.",
+                   static_cast<double>(stats.done));
+    scrape.Counter("latent_executor_refused_total",
+                   "Pieces of blocking work that were refused because the queue was full.",
+                   static_cast<double>(stats.refused));
+    scrape.Counter("latent_executor_wait_seconds_total",
+                   "Seconds that blocking work has waited, summed.", stats.wait_seconds);
+  };
+}
+
+Metrics::Collector ProcessCollector() {
+  const std::chrono::duration<double> started =
+      std::chrono::system_clock::now().time_since_epoch();
+  return [started](Scrape& scrape) {
+    scrape.Gauge("latent_build_info", "Always 1; the labels say what runs.", 1,
+                 {{"version", kVersion},
+                  {"revision", kRevision},
+                  {"isa", std::string(IsaName())}});
+    scrape.Gauge("latent_start_time_seconds", "When the server started, Unix time.",
+                 started.count());
+  };
+}
+
+}  // namespace latent
