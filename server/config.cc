@@ -112,7 +112,8 @@ absl::Status Refuse(const std::string& message) {
 absl::Status Parse(CLI::App& app, const std::vector<std::string>& arguments,
                    const std::string& source) {
   try {
-    app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // takes them reversed
+    app.parse(
+        std::vector<std::string>(arguments.rbegin(), arguments.rend()));  // takes them reversed
   } catch (const CLI::CallForHelp&) {
     return absl::OkStatus();
   } catch (const CLI::ParseError& error) {
@@ -149,8 +150,8 @@ absl::StatusOr<Settings> ReadFile(const std::string& path, const CLI::App& app) 
                                  "\"; keys are the flags' names, see latentd --print-config"));
     }
     if (item.inputs.size() != 1) {
-      return Refuse(absl::StrCat(path, ": ", name, ": expected one value, got ",
-                                 item.inputs.size()));
+      return Refuse(
+          absl::StrCat(path, ": ", name, ": expected one value, got ", item.inputs.size()));
     }
     LATENT_RETURN_IF_ERROR(CheckSetting(name, item.inputs[0], path));
     settings[name] = item.inputs[0];
@@ -171,7 +172,8 @@ absl::Status CheckAddresses(const Config& config) {
     }
     if (!config.insecure_bind && !IsLoopback(address)) {
       return Refuse(absl::StrCat(
-          flag, ": \"", address, "\" is not a loopback address, and the server knows no passwords: "
+          flag, ": \"", address,
+          "\" is not a loopback address, and the server knows no passwords: "
           "whoever reaches it may do anything. Bind 127.0.0.1 or a UNIX socket, or add "
           "--insecure-bind if the network around it is closed"));
     }

@@ -15,26 +15,26 @@ namespace latent {
 
 // Bounds on requests; all are stated by GetServerInfo and in the errors they cause.
 struct RequestLimits {
-  std::uint32_t rows = 4096;              // per request
-  std::uint32_t columns = 65536;          // per row
-  std::uint64_t cells = 1u << 22;         // per request
-  std::uint32_t message_mib = 17;         // per message
-  std::uint64_t rows_in_flight = 65536;   // over all calls
-  std::uint32_t queued_jobs = 16;         // that wait
-  std::uint64_t dataset_mib = 8192;       // of one dataset's files
+  std::uint32_t rows = 4096;             // per request
+  std::uint32_t columns = 65536;         // per row
+  std::uint64_t cells = 1u << 22;        // per request
+  std::uint32_t message_mib = 17;        // per message
+  std::uint64_t rows_in_flight = 65536;  // over all calls
+  std::uint32_t queued_jobs = 16;        // that wait
+  std::uint64_t dataset_mib = 8192;      // of one dataset's files
 };
 
 struct Config {
   std::string listen = "127.0.0.1:7700";          // host:port or unix:PATH; port 0 picks a free one
   std::string metrics_listen = "127.0.0.1:7701";  // host:port, or "off"
   std::string state_dir = "latent-state";
-  bool insecure_bind = false;     // allows addresses other than loopback
-  int loops = 0;                  // event loops; 0: half the cores
-  int io_threads = 4;             // for what blocks
-  int io_queue = 256;             // pieces of blocking work that may wait
-  int train_threads = 0;          // of jobs that name none; 0: the cores
+  bool insecure_bind = false;                 // allows addresses other than loopback
+  int loops = 0;                              // event loops; 0: half the cores
+  int io_threads = 4;                         // for what blocks
+  int io_queue = 256;                         // pieces of blocking work that may wait
+  int train_threads = 0;                      // of jobs that name none; 0: the cores
   std::string train_priority = "background";  // or "normal"
-  double drain_seconds = 10;      // for calls in flight at shutdown
+  double drain_seconds = 10;                  // for calls in flight at shutdown
   RequestLimits limits;
   std::string log_format = "json";  // or "text"
   std::string log_level = "info";   // debug, info, warning, error
@@ -49,12 +49,11 @@ struct ConfigAction {
   Config config;
 };
 
-// `arguments` without the program's name; `environment` gives a variable's value or null. INVALID_ARGUMENT
-// names the flag, variable or key at fault, what is expected and what came; unknown flags and keys
-// are refused, as is an address other than loopback without --insecure-bind.
-absl::StatusOr<ConfigAction> ReadConfig(
-    const std::vector<std::string>& arguments,
-    const std::function<const char*(const char*)>& environment);
+// `arguments` without the program's name; `environment` gives a variable's value or null.
+// INVALID_ARGUMENT names the flag, variable or key at fault, what is expected and what came;
+// unknown flags and keys are refused, as is an address other than loopback without --insecure-bind.
+absl::StatusOr<ConfigAction> ReadConfig(const std::vector<std::string>& arguments,
+                                        const std::function<const char*(const char*)>& environment);
 
 // The configuration as a TOML file that --config reads.
 std::string ToToml(const Config& config);

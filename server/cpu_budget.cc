@@ -40,9 +40,8 @@ std::string OwnCgroup() {
 }  // namespace
 
 std::optional<double> ParseCpuMax(std::string_view text) {
-  const std::vector<std::string> words =
-      absl::StrSplit(absl::string_view(text.data(), text.size()), absl::ByAnyChar(" \n"),
-                     absl::SkipEmpty());
+  const std::vector<std::string> words = absl::StrSplit(absl::string_view(text.data(), text.size()),
+                                                        absl::ByAnyChar(" \n"), absl::SkipEmpty());
   double quota = 0, period = 0;
   if (words.size() != 2 || !absl::SimpleAtod(words[0], &quota) ||
       !absl::SimpleAtod(words[1], &period) || quota <= 0 || period <= 0) {

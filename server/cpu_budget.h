@@ -22,7 +22,8 @@ std::optional<double> ParseCpuMax(std::string_view text);
 
 // Event loops by default: half the cores, since clients and training want the others.
 int DefaultLoops(const CpuBudget& budget);
-// Threads of a job that names none: all cores, one less under a quota, which would throttle serving.
+// Threads of a job that names none: all cores, one less under a quota, which would throttle
+// serving.
 int DefaultTrainThreads(const CpuBudget& budget);
 
 }  // namespace latent

@@ -27,7 +27,8 @@ class Tag {
   ~Tag() = default;
 };
 
-// Work that collects while events are taken and is done between them, about a millisecond at a time.
+// Work that collects while events are taken and is done between them, about a millisecond at a
+// time.
 class BatchTask {
  public:
   virtual ~BatchTask() = default;

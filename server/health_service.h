@@ -31,8 +31,8 @@ class HealthService {
 
  private:
   class Watcher;
-  using WatchCall = ServerStreamCall<grpc::health::v1::HealthCheckRequest,
-                                     grpc::health::v1::HealthCheckResponse>;
+  using WatchCall =
+      ServerStreamCall<grpc::health::v1::HealthCheckRequest, grpc::health::v1::HealthCheckResponse>;
 
   std::set<std::string> names_;
   std::atomic<bool> serving_{false};

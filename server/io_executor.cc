@@ -9,10 +9,11 @@
 
 namespace latent {
 
-IoExecutor::IoExecutor(int threads, std::size_t queue_limit) : queue_limit_(queue_limit) {
+IoExecutor::IoExecutor(const char* name, int threads, std::size_t queue_limit)
+    : queue_limit_(queue_limit) {
   for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this] {
-      pthread_setname_np(pthread_self(), "latent-io");
+    threads_.emplace_back([this, name] {
+      pthread_setname_np(pthread_self(), name);
       Run();
     });
   }

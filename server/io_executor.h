@@ -1,6 +1,6 @@
-// A few normal-priority threads for work that blocks (SQLite, files, loading models), behind a bounded
-// queue, so that no event loop ever waits. Owned by App, which outlives every call; any thread.
-// Not its job: bringing results back to a loop (EventLoop::Post).
+// A few normal-priority threads for work that blocks (SQLite, files, loading models), behind a
+// bounded queue, so that no event loop ever waits. Owned by App, which outlives every call; any
+// thread. Not its job: bringing results back to a loop (EventLoop::Post).
 #ifndef LATENT_SERVER_IO_EXECUTOR_H_
 #define LATENT_SERVER_IO_EXECUTOR_H_
 
@@ -26,8 +26,8 @@ class IoExecutor {
     double wait_seconds = 0;  // summed over the work that was started
   };
 
-  // threads >= 1; at most `queue_limit` pieces of work wait.
-  IoExecutor(int threads, std::size_t queue_limit);
+  // threads >= 1, called `name` (at most 15 bytes); at most `queue_limit` pieces of work wait.
+  IoExecutor(const char* name, int threads, std::size_t queue_limit);
   ~IoExecutor();
   IoExecutor(const IoExecutor&) = delete;
   IoExecutor& operator=(const IoExecutor&) = delete;

@@ -14,8 +14,7 @@ namespace {
 
 const prometheus::Histogram::BucketBoundaries kShortSeconds = {
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1};
-const prometheus::Histogram::BucketBoundaries kRows = {1,  2,  4,   8,   16,  32,
-                                                       64, 128, 256, 512, 1024};
+const prometheus::Histogram::BucketBoundaries kRows = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
 
 prometheus::Histogram* MakeHistogram(prometheus::Registry& registry, const std::string& name,
                                      const std::string& help,
@@ -29,10 +28,9 @@ BatchMetrics MakeBatchMetrics(prometheus::Registry& registry) {
                       .Help("Row calls that were refused or given up before compute, by reason.")
                       .Register(registry);
   return {
-      .queue_wait_seconds =
-          MakeHistogram(registry, "latent_queue_wait_seconds",
-                        "Seconds from a row call's arrival to its first forward pass.",
-                        kShortSeconds),
+      .queue_wait_seconds = MakeHistogram(
+          registry, "latent_queue_wait_seconds",
+          "Seconds from a row call's arrival to its first forward pass.", kShortSeconds),
       .batch_rows = MakeHistogram(registry, "latent_batch_rows", "Rows of a forward pass.", kRows),
       .compute_seconds = MakeHistogram(registry, "latent_compute_seconds",
                                        "Seconds of a forward pass.", kShortSeconds),
@@ -75,8 +73,7 @@ void Scrape::Histogram(const std::string& name, const std::string& help,
   auto& histogram = Sample(name, help, prometheus::MetricType::Histogram, {}).histogram;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     histogram.sample_count += counts[i];
-    const double bound =
-        i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
+    const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
     histogram.bucket.push_back({histogram.sample_count, bound});
   }
   histogram.sample_sum = sum;
@@ -140,31 +137,42 @@ std::vector<prometheus::MetricFamily> Metrics::Collect() const {
   return families;
 }
 
-Metrics::Collector ExecutorCollector(const IoExecutor* executor) {
-  return [executor](Scrape& scrape) {
-    const IoExecutor::Stats stats = executor->stats();
-    scrape.Gauge("latent_executor_queued", "Pieces of blocking work that wait.",
-                 static_cast<double>(stats.queued));
-    scrape.Gauge("latent_executor_busy", "Pieces of blocking work that run.",
-                 static_cast<double>(stats.busy));
-    scrape.Counter("latent_executor_done_total", "Pieces of blocking work that were done.",
-                   static_cast<double>(stats.done));
-    scrape.Counter("latent_executor_refused_total",
-                   "Pieces of blocking work that were refused because the queue was full.",
-                   static_cast<double>(stats.refused));
-    scrape.Counter("latent_executor_wait_seconds_total",
-                   "Seconds that blocking work has waited, summed.", stats.wait_seconds);
+Metrics::Collector ExecutorCollector(
+    std::vector<std::pair<std::string, const IoExecutor*>> executors) {
+  return [executors = std::move(executors)](Scrape& scrape) {
+    std::vector<std::pair<Scrape::Labels, IoExecutor::Stats>> all;
+    for (const auto& [name, executor] : executors) {
+      all.push_back({{{"executor", name}}, executor->stats()});
+    }
+    for (const auto& [labels, stats] : all) {
+      scrape.Gauge("latent_executor_queued", "Pieces of work that wait.",
+                   static_cast<double>(stats.queued), labels);
+    }
+    for (const auto& [labels, stats] : all) {
+      scrape.Gauge("latent_executor_busy", "Pieces of work that run.",
+                   static_cast<double>(stats.busy), labels);
+    }
+    for (const auto& [labels, stats] : all) {
+      scrape.Counter("latent_executor_done_total", "Pieces of work that were done.",
+                     static_cast<double>(stats.done), labels);
+    }
+    for (const auto& [labels, stats] : all) {
+      scrape.Counter("latent_executor_refused_total",
+                     "Pieces of work that were refused because the queue was full.",
+                     static_cast<double>(stats.refused), labels);
+    }
+    for (const auto& [labels, stats] : all) {
+      scrape.Counter("latent_executor_wait_seconds_total", "Seconds that work has waited, summed.",
+                     stats.wait_seconds, labels);
+    }
   };
 }
 
 Metrics::Collector ProcessCollector() {
-  const std::chrono::duration<double> started =
-      std::chrono::system_clock::now().time_since_epoch();
+  const std::chrono::duration<double> started = std::chrono::system_clock::now().time_since_epoch();
   return [started](Scrape& scrape) {
     scrape.Gauge("latent_build_info", "Always 1; the labels say what runs.", 1,
-                 {{"version", kVersion},
-                  {"revision", kRevision},
-                  {"isa", std::string(IsaName())}});
+                 {{"version", kVersion}, {"revision", kRevision}, {"isa", std::string(IsaName())}});
     scrape.Gauge("latent_start_time_seconds", "When the server started, Unix time.",
                  started.count());
   };

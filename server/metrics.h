@@ -1,6 +1,6 @@
-// /metrics: everything an operator can see, on a port of its own. Events are counted as they happen;
-// what core counts plainly is read at scrape by collectors. Owned by App.
-// No label is a job's id; series of a version go with it.
+// /metrics: everything an operator can see, on a port of its own. Events are counted as they
+// happen; what core counts plainly is read at scrape by collectors. Owned by App. No label is a
+// job's id; series of a version go with it.
 #ifndef LATENT_SERVER_METRICS_H_
 #define LATENT_SERVER_METRICS_H_
 
@@ -81,8 +81,9 @@ class Metrics {
   int port_ = 0;
 };
 
-// Collects the executor's counters and the process's start.
-Metrics::Collector ExecutorCollector(const IoExecutor* executor);
+// Collects the counters of executors, by name.
+Metrics::Collector ExecutorCollector(
+    std::vector<std::pair<std::string, const IoExecutor*>> executors);
 // Version, revision and instruction set; when the process started; syncs of files.
 Metrics::Collector ProcessCollector();
 

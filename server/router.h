@@ -1,5 +1,5 @@
-// Binds RPCs to handlers: one pool of calls per RPC and loop. Made by App before the loops start and
-// kept until they have ended. Not its job: what handlers do.
+// Binds RPCs to handlers: one pool of calls per RPC and loop. Made by App before the loops start
+// and kept until they have ended. Not its job: what handlers do.
 #ifndef LATENT_SERVER_ROUTER_H_
 #define LATENT_SERVER_ROUTER_H_
 
@@ -88,12 +88,13 @@ class Router {
     AddPools<Call>({method, ask, std::move(handler), notify}, options.armed);
   }
   template <typename Rpc, typename Base, typename Request, typename Response>
-  void ServerStream(typename Rpc::AsyncService* service, const std::string& name,
-                    ServerStreamRequest<Base, Request, Response> request,
-                    std::type_identity_t<std::function<
-                        std::unique_ptr<StreamSource>(ServerStreamCall<Request, Response>&)>>
-                        open,
-                    MethodOptions options = {}) {
+  void ServerStream(
+      typename Rpc::AsyncService* service, const std::string& name,
+      ServerStreamRequest<Base, Request, Response> request,
+      std::type_identity_t<
+          std::function<std::unique_ptr<StreamSource>(ServerStreamCall<Request, Response>&)>>
+          open,
+      MethodOptions options = {}) {
     using Call = ServerStreamCall<Request, Response>;
     const MethodInfo* method = AddMethod(Rpc::service_full_name(), name, "server_stream", options);
     const auto ask = [service, request](grpc::ServerContext* context, Request* message,
@@ -104,12 +105,13 @@ class Router {
     AddPools<Call>({method, ask, std::move(open)}, options.armed);
   }
   template <typename Rpc, typename Base, typename Request, typename Response>
-  void ClientStream(typename Rpc::AsyncService* service, const std::string& name,
-                    ClientStreamRequest<Base, Request, Response> request,
-                    std::type_identity_t<std::function<std::unique_ptr<StreamSink<Request>>(
-                        ClientStreamCall<Request, Response>&)>>
-                        open,
-                    MethodOptions options = {}) {
+  void ClientStream(
+      typename Rpc::AsyncService* service, const std::string& name,
+      ClientStreamRequest<Base, Request, Response> request,
+      std::type_identity_t<
+          std::function<std::unique_ptr<StreamSink<Request>>(ClientStreamCall<Request, Response>&)>>
+          open,
+      MethodOptions options = {}) {
     using Call = ClientStreamCall<Request, Response>;
     const MethodInfo* method = AddMethod(Rpc::service_full_name(), name, "client_stream", options);
     const auto ask = [service, request](grpc::ServerContext* context, typename Call::Reader* reader,

@@ -7,8 +7,8 @@ namespace {
 
 // 50 microseconds (a row that shares a batch) to half a minute (an upload's end).
 const prometheus::Histogram::BucketBoundaries kSeconds = {
-    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-    0.1,     0.25,   0.5,     1,      2.5,   5,      10,    30};
+    0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+    0.05,    0.1,    0.25,    0.5,    1,     2.5,    5,     10,   30};
 
 prometheus::Family<prometheus::Counter>& Counters(prometheus::Registry& registry,
                                                   const std::string& name,
@@ -31,7 +31,8 @@ RpcMetrics::RpcMetrics(prometheus::Registry& registry)
                         "Calls that were completed on the server, by status code.")),
       received_(Counters(registry, "grpc_server_msg_received_total",
                          "Messages that were received from clients.")),
-      sent_(Counters(registry, "grpc_server_msg_sent_total", "Messages that were sent to clients.")),
+      sent_(
+          Counters(registry, "grpc_server_msg_sent_total", "Messages that were sent to clients.")),
       seconds_(prometheus::BuildHistogram()
                    .Name("grpc_server_handling_seconds")
                    .Help("Seconds from a call's arrival to its completion.")

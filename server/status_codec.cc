@@ -17,11 +17,10 @@ constexpr std::size_t kMaxMessageBytes = 2048;
 constexpr std::size_t kMaxFields = 16;
 
 constexpr std::array<std::string_view, 17> kCodeNames = {
-    "OK",           "Canceled",         "Unknown",           "InvalidArgument",
-    "DeadlineExceeded", "NotFound",     "AlreadyExists",     "PermissionDenied",
-    "ResourceExhausted", "FailedPrecondition", "Aborted",    "OutOfRange",
-    "Unimplemented", "Internal",        "Unavailable",       "DataLoss",
-    "Unauthenticated"};
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
 // The reason of errors that name none: "InvalidArgument" as INVALID_ARGUMENT.
 std::string DefaultReason(absl::StatusCode code) {
@@ -68,12 +67,11 @@ std::string RetryPushback(const absl::Status& status) {
 grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view hidden_path) {
   if (status.ok()) return grpc::Status::OK;
   const ErrorDetails details = DetailsOf(status);
-  const bool internal = status.code() == absl::StatusCode::kInternal ||
-                        status.code() == absl::StatusCode::kUnknown;
+  const bool internal =
+      status.code() == absl::StatusCode::kInternal || status.code() == absl::StatusCode::kUnknown;
   const absl::string_view text = status.message();
-  const std::string message =
-      internal ? "internal error; the server's log has the details"
-               : PublicText({text.data(), text.size()}, hidden_path);
+  const std::string message = internal ? "internal error; the server's log has the details"
+                                       : PublicText({text.data(), text.size()}, hidden_path);
   google::rpc::Status rpc;
   rpc.set_code(static_cast<int>(status.code()));
   rpc.set_message(message);

@@ -15,8 +15,8 @@ namespace latent {
 inline constexpr char kErrorDomain[] = "latent";
 inline constexpr char kRetryPushbackKey[] = "grpc-retry-pushback-ms";
 
-// `hidden_path` (the state directory) is cut out of the message; INTERNAL and UNKNOWN messages, whose
-// text is for the log, are replaced whole. Messages are cut at 2 KiB.
+// `hidden_path` (the state directory) is cut out of the message; INTERNAL and UNKNOWN messages,
+// whose text is for the log, are replaced whole. Messages are cut at 2 KiB.
 grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view hidden_path);
 
 // Milliseconds for the trailer grpc-retry-pushback-ms; empty if the status names no delay.

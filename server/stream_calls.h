@@ -1,6 +1,7 @@
-// Calls with a stream in one direction. A source (server to client) or sink (client to server) holds
-// what one such call means; it lives from the request to the call's end, on the loop's thread.
-// One message is in flight at a time, so a slow peer never makes the server hold more than that.
+// Calls with a stream in one direction. A source (server to client) or sink (client to server)
+// holds what one such call means; it lives from the request to the call's end, on the loop's
+// thread. One message is in flight at a time, so a slow peer never makes the server hold more than
+// that.
 #ifndef LATENT_SERVER_STREAM_CALLS_H_
 #define LATENT_SERVER_STREAM_CALLS_H_
 

@@ -1,5 +1,5 @@
-// A call with one request and one reply. A handler is "convert and call": it runs on the loop, on the
-// I/O executor, or keeps the call and finishes it later (a batcher).
+// A call with one request and one reply. A handler is "convert and call": it runs on the loop, on
+// the I/O executor, or keeps the call and finishes it later (a batcher).
 #ifndef LATENT_SERVER_UNARY_CALL_H_
 #define LATENT_SERVER_UNARY_CALL_H_
 

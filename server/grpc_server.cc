@@ -1,0 +1,77 @@
+#include "server/grpc_server.h"
+
+#include <grpc/grpc.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server_builder.h>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+
+namespace latent {
+namespace {
+
+// Calls of one connection at a time; more wait in the client, where they cost the server nothing.
+constexpr int kMaxConcurrentStreams = 128;
+constexpr int kMaxMetadataBytes = 8192;
+
+}  // namespace
+
+absl::Status GrpcServer::Listen(const Config& config, const std::vector<grpc::Service*>& services) {
+  grpc::ServerBuilder builder;
+  const int message_bytes = static_cast<int>(config.limits.message_mib << 20);
+  builder.SetMaxReceiveMessageSize(message_bytes);
+  builder.SetMaxSendMessageSize(message_bytes);
+  // A small compressed message may inflate to any size before the size limit is checked.
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxConcurrentStreams);
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+  // Two servers on one port would share its calls; the second shall fail instead.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // Reflection is the only synchronous service: one thread waits for it.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port_);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  for (int i = 0; i < config.loops; ++i) {
+    loops_.push_back(std::make_unique<EventLoop>(i, builder.AddCompletionQueue()));
+  }
+  server_ = builder.BuildAndStart();
+  if (server_ == nullptr || (port_ == 0 && config.listen.rfind("unix:", 0) != 0)) {
+    return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                     absl::StrCat("cannot listen on ", config.listen,
+                                  " for gRPC: is the port taken? (--listen)"));
+  }
+  if (config.listen.rfind("unix:", 0) == 0) port_ = 0;
+  return absl::OkStatus();
+}
+
+std::vector<EventLoop*> GrpcServer::loops() const {
+  std::vector<EventLoop*> loops;
+  for (const auto& loop : loops_) loops.push_back(loop.get());
+  return loops;
+}
+
+void GrpcServer::StartLoops() {
+  for (auto& loop : loops_) loop->Start();
+}
+
+void GrpcServer::DrainCalls(std::chrono::duration<double> limit) {
+  if (server_ == nullptr) return;
+  for (auto& loop : loops_) {
+    loop->Stop();
+    loop->Post([loop = loop.get()] { loop->EndStreams(); });
+  }
+  const auto deadline = std::chrono::system_clock::now() + limit;
+  server_->Shutdown(std::chrono::time_point_cast<std::chrono::system_clock::duration>(deadline));
+}
+
+void GrpcServer::JoinLoops() {
+  for (auto& loop : loops_) loop->Join();
+  if (server_ != nullptr) server_->Wait();
+  server_.reset();
+  loops_.clear();
+}
+
+}  // namespace latent
