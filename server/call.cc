@@ -34,7 +34,7 @@ void CallBase::Reset() {
 }
 
 absl::Status CallBase::Admit() {
-  arrival_ = Clock::now();
+  arrival_ = SteadyClock::now();
   deadline_ = context_->deadline();
   awaits_done_ = notify_;
   method_->metrics->Started();
@@ -50,7 +50,7 @@ absl::Status CallBase::Admit() {
 }
 
 grpc::Status CallBase::Conclude(const absl::Status& status) {
-  const std::chrono::duration<double> seconds = Clock::now() - arrival_;
+  const std::chrono::duration<double> seconds = SteadyClock::now() - arrival_;
   method_->metrics->Handled(status.code(), seconds.count());
   if (const std::string pushback = RetryPushback(status); !pushback.empty()) {
     context_->AddTrailingMetadata(kRetryPushbackKey, pushback);

@@ -39,14 +39,14 @@ struct MethodInfo {
 
 class CallBase : public Tag {
  public:
-  using Clock = std::chrono::steady_clock;
+  using SteadyClock = std::chrono::steady_clock;
 
   CallBase(const CallBase&) = delete;
   CallBase& operator=(const CallBase&) = delete;
 
   EventLoop& loop() const { return *loop_; }
   const MethodInfo& method() const { return *method_; }
-  Clock::time_point arrival() const { return arrival_; }
+  SteadyClock::time_point arrival() const { return arrival_; }
   // By clock: gRPC says nothing to calls that asked for no notice.
   bool expired() const;
   // Whether the caller has gone; known only to calls that ask for notice. Any thread.
@@ -89,7 +89,7 @@ class CallBase : public Tag {
   const bool notify_;
   Done done_;
   std::optional<grpc::ServerContext> context_;
-  Clock::time_point arrival_;
+  SteadyClock::time_point arrival_;
   std::chrono::system_clock::time_point deadline_;
   std::atomic<bool> cancelled_{false};
   bool awaits_done_ = false;

@@ -149,6 +149,7 @@ absl::StatusOr<Settings> ReadFile(const std::string& path, const CLI::App& app) 
       return Refuse(absl::StrCat(path, ": unknown key \"", name,
                                  "\"; keys are the flags' names, see latentd --print-config"));
     }
+    if (item.inputs.size() == 1 && item.inputs[0].empty()) continue;  // as if it were not there
     if (item.inputs.size() != 1) {
       return Refuse(
           absl::StrCat(path, ": ", name, ": expected one value, got ", item.inputs.size()));
@@ -216,7 +217,7 @@ absl::StatusOr<ConfigAction> ReadConfig(
   for (const CLI::Option* option : first.get_options()) {
     const std::string name = option->get_single_name();
     const char* value = environment(VariableOf(name).c_str());
-    if (value == nullptr || kRunOnly.contains(name)) continue;
+    if (value == nullptr || *value == '\0' || kRunOnly.contains(name)) continue;
     LATENT_RETURN_IF_ERROR(CheckSetting(name, value, VariableOf(name)));
     settings[name] = value;
   }

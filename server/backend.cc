@@ -1,0 +1,93 @@
+#include "server/backend.h"
+
+#include <future>
+#include <string>
+#include <utility>
+
+#include "core/base/status.h"
+#include "server/logging.h"
+#include "server/version.h"
+
+namespace latent {
+
+Backend::Backend(Config config, IoExecutor* loader)
+    : config_(std::move(config)), loader_(loader) {
+  plan_environment_.default_threads = static_cast<std::uint32_t>(config_.train_threads);
+}
+
+Backend::~Backend() { StopJobs(); }
+
+absl::Status Backend::Open() {
+  LATENT_RETURN_IF_ERROR(OpenStore());
+  MakeCache();
+  MakeRunner();
+  // One thread loads in order: when this has run, every alias target has been loaded or tried.
+  cache_->OnSnapshot(store_->registry().Get());
+  std::promise<void> loaded;
+  LATENT_RETURN_IF_ERROR(loader_->Submit([&loaded] { loaded.set_value(); }));
+  loaded.get_future().wait();
+  runner_->Start();
+  return absl::OkStatus();
+}
+
+void Backend::StopJobs() {
+  if (runner_ != nullptr) runner_->Stop();
+}
+
+absl::Status Backend::OpenStore() {
+  Store::Options options;
+  options.path = config_.state_dir;
+  options.schemas = {JobStore::GetSchema()};
+  options.datasets.max_dataset_bytes = config_.limits.dataset_mib << 20;
+  LATENT_ASSIGN_OR_RETURN(store_, Store::Open(std::move(options)));
+  for (const std::string& note : store_->recovery_notes()) {
+    Log(Severity::kWarning, "recovered", {{"note", note}});
+  }
+  jobs_ = std::make_unique<JobStore>(&store_->db(), &store_->clock(),
+                                     JobStore::Options{.max_queued = config_.limits.queued_jobs});
+  LATENT_RETURN_IF_ERROR(jobs_->Recover());
+  store_->datasets().SetUsersOf(&JobStore::UsersOfDataset);
+  store_->registry().SetUsersOf(&JobStore::UsersOfModel);
+  return absl::OkStatus();
+}
+
+void Backend::MakeCache() {
+  Registry& registry = store_->registry();
+  cache_ = std::make_unique<ModelCache>(
+      ModelCache::Options(),
+      [&registry](const VersionInfo& version) { return registry.VerifyVersion(version); },
+      [loader = loader_](std::function<void()> work) {
+        // Refused only after the last call has ended, when nobody waits for a model any more.
+        loader->Submit(std::move(work)).IgnoreError();
+      });
+  registry.SetPreloader(
+      [this](const VersionInfo& version) { return cache_->Preload(version); });
+  registry.Subscribe([this, &registry] { cache_->OnSnapshot(registry.Get()); });
+}
+
+void Backend::MakeRunner() {
+  RunnerParts parts;
+  parts.jobs = jobs_.get();
+  parts.registry = &store_->registry();
+  parts.state = &store_->dir();
+  parts.clock = &store_->clock();
+  parts.load_dataset = [this](const v1::DatasetSchema& schema)
+      -> absl::StatusOr<std::shared_ptr<const Dataset>> {
+    LATENT_ASSIGN_OR_RETURN(auto dataset, store_->datasets().OpenRows(schema.dataset()));
+    if (dataset->info().content_hash == schema.content_hash()) return dataset;
+    return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_CHANGED",
+                     "the dataset of this name is not the one the job was submitted for");
+  };
+  parts.stage = [this](const std::string& model,
+                       const std::string& directory) -> absl::StatusOr<RunnerParts::Adopt> {
+    LATENT_ASSIGN_OR_RETURN(auto served, ServedModel::Load({model, 0}, directory));
+    return [this, served](std::uint64_t version) { cache_->Adopt(served->WithVersion(version)); };
+  };
+  RunnerOptions options;
+  options.priority = config_.train_priority == "normal" ? TrainingPriority::kNormal
+                                                        : TrainingPriority::kBackground;
+  options.code_revision = kRevision;
+  runner_ = std::make_unique<Runner>(std::move(parts), options);
+}
+
+}  // namespace latent

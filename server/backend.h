@@ -1,0 +1,54 @@
+// The state behind the services: store, jobs, runner and loaded models, opened and wired in the
+// order that recovery needs. Owned by App; empty until Open() has returned, and no call that uses it
+// is admitted before. Not its job: anything of the wire.
+#ifndef LATENT_SERVER_BACKEND_H_
+#define LATENT_SERVER_BACKEND_H_
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "core/jobs/job_store.h"
+#include "core/jobs/runner.h"
+#include "core/serve/model_cache.h"
+#include "core/store/store.h"
+#include "core/train/plan.h"
+#include "server/config.h"
+#include "server/io_executor.h"
+
+namespace latent {
+
+class Backend {
+ public:
+  // `config` as in force. `loader` is one thread with a queue that never refuses; borrowed.
+  Backend(Config config, IoExecutor* loader);
+  ~Backend();
+
+  // Recovers, loads what aliases name and starts the runner. Blocks; errors are for the operator.
+  absl::Status Open();
+  // The running job checkpoints and is queued again; returns when it has.
+  void StopJobs();
+
+  Store& store() { return *store_; }
+  JobStore& jobs() { return *jobs_; }
+  Runner& runner() { return *runner_; }
+  ModelCache& cache() { return *cache_; }
+  // What Resolve needs of the server.
+  const PlanEnvironment& plan_environment() const { return plan_environment_; }
+
+ private:
+  absl::Status OpenStore();
+  void MakeCache();
+  void MakeRunner();
+
+  const Config config_;
+  IoExecutor* const loader_;
+  PlanEnvironment plan_environment_;
+  std::unique_ptr<Store> store_;
+  std::unique_ptr<JobStore> jobs_;
+  std::unique_ptr<ModelCache> cache_;
+  std::unique_ptr<Runner> runner_;
+};
+
+}  // namespace latent
+
+#endif  // LATENT_SERVER_BACKEND_H_

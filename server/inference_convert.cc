@@ -1,0 +1,210 @@
+#include "server/inference_convert.h"
+
+#include <random>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "server/rows_codec.h"
+
+namespace latent {
+namespace {
+
+constexpr std::uint32_t kDefaultSteps = 8;
+
+std::uint32_t StepsOf(const v1::InterpolateRequest& request) {
+  return request.steps() == 0 ? kDefaultSteps : request.steps();
+}
+
+SparsifyRule RuleOf(const v1::Sparsify& sparsify) {
+  SparsifyRule rule;
+  if (sparsify.has_top_k()) rule.top_k = sparsify.top_k();
+  if (sparsify.has_threshold()) rule.threshold = sparsify.threshold();
+  return rule;
+}
+
+absl::StatusOr<DenoiseOperation::Noise> NoiseOf(const v1::AddNoise& noise) {
+  DenoiseOperation::Noise out;
+  out.seed = noise.seed();
+  switch (noise.kind()) {
+    case v1::AddNoise::KIND_GAUSSIAN:
+      out.corruption.mutable_gaussian()->set_sigma(noise.level());
+      return out;
+    case v1::AddNoise::KIND_MASKING:
+      out.corruption.mutable_masking()->set_fraction(noise.level());
+      return out;
+    case v1::AddNoise::KIND_SALT_AND_PEPPER:
+      out.corruption.mutable_salt_and_pepper()->set_fraction(noise.level());
+      return out;
+    default:  // UNSPECIFIED, and numbers of newer clients
+      return InvalidField("add_noise.kind",
+                          absl::StrCat("expected KIND_GAUSSIAN, KIND_MASKING or "
+                                       "KIND_SALT_AND_PEPPER, got ",
+                                       noise.kind()));
+  }
+}
+
+std::uint64_t RandomSeed() {
+  std::random_device device;
+  return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+// What Make returns as what the template wants.
+template <typename T>
+OperationOr Upcast(absl::StatusOr<std::unique_ptr<T>> made) {
+  if (!made.ok()) return made.status();
+  return std::unique_ptr<Operation>(std::move(*made));
+}
+
+}  // namespace
+
+RequestCells CellsOf(const v1::EncodeRequest& r) { return {&r.rows(), false, "rows"}; }
+RequestCells CellsOf(const v1::DecodeRequest& r) { return {&r.codes(), true, "codes"}; }
+RequestCells CellsOf(const v1::ReconstructRequest& r) { return {&r.rows(), false, "rows"}; }
+RequestCells CellsOf(const v1::DenoiseRequest& r) { return {&r.rows(), false, "rows"}; }
+RequestCells CellsOf(const v1::ScoreRequest& r) { return {&r.rows(), false, "rows"}; }
+RequestCells CellsOf(const v1::SampleRequest& r) { return {.computed = r.count()}; }
+RequestCells CellsOf(const v1::InterpolateRequest& r) {
+  const double factor = StepsOf(r) / 2.0;
+  if (r.has_codes()) return {&r.codes(), true, "codes", factor};
+  return {&r.rows(), false, "rows", factor};
+}
+
+OperationOr MakeOperation(const v1::EncodeRequest& request, ModelPtr model, Cells cells,
+                          const OperationLimits&, v1::EncodeResponse*) {
+  EncodeOperation::Options options;
+  options.include_sigma = request.include_sigma();
+  if (request.has_seed()) options.seed = request.seed();
+  if (request.has_sparsify()) options.sparsify = RuleOf(request.sparsify());
+  return Upcast(EncodeOperation::Make(std::move(model), std::move(cells), std::move(options)));
+}
+
+OperationOr MakeOperation(const v1::DecodeRequest&, ModelPtr model, Cells cells,
+                          const OperationLimits&, v1::DecodeResponse*) {
+  return Upcast(DecodeOperation::Make(std::move(model), std::move(cells)));
+}
+
+OperationOr MakeOperation(const v1::ReconstructRequest& request, ModelPtr model, Cells cells,
+                          const OperationLimits&, v1::ReconstructResponse*) {
+  return Upcast(
+      ReconstructOperation::Make(std::move(model), std::move(cells),
+                                 {.include_codes = request.include_codes(),
+                                  .include_error = request.include_error(),
+                                  .omit_reconstruction = request.omit_reconstruction()}));
+}
+
+OperationOr MakeOperation(const v1::DenoiseRequest& request, ModelPtr model, Cells cells,
+                          const OperationLimits&, v1::DenoiseResponse*) {
+  DenoiseOperation::Options options;
+  if (request.has_add_noise()) {
+    LATENT_ASSIGN_OR_RETURN(options.add_noise, NoiseOf(request.add_noise()));
+  }
+  options.missing.assign(request.missing().begin(), request.missing().end());
+  return Upcast(DenoiseOperation::Make(std::move(model), std::move(cells), std::move(options)));
+}
+
+OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, Cells,
+                          const OperationLimits& limits, v1::SampleResponse* response) {
+  response->set_seed(request.has_seed() ? request.seed() : RandomSeed());
+  return Upcast(SampleOperation::Make(
+      std::move(model),
+      {.count = request.count(),
+       .seed = response->seed(),
+       .temperature = request.has_temperature() ? request.temperature() : 1.0,
+       .draw = request.draw()},
+      limits));
+}
+
+OperationOr MakeOperation(const v1::InterpolateRequest& request, ModelPtr model, Cells cells,
+                          const OperationLimits& limits, v1::InterpolateResponse* response) {
+  response->set_steps(StepsOf(request));
+  const bool slerp = request.path() == v1::InterpolateRequest::PATH_SLERP;
+  return Upcast(InterpolateOperation::Make(
+      std::move(model), std::move(cells),
+      {.steps = StepsOf(request),
+       .path = slerp ? InterpolateOperation::Path::kSlerp : InterpolateOperation::Path::kLerp,
+       .ends_are_codes = request.has_codes()},
+      limits));
+}
+
+OperationOr MakeOperation(const v1::ScoreRequest& request, ModelPtr model, Cells cells,
+                          const OperationLimits&, v1::ScoreResponse*) {
+  ScoreOperation::Options options;
+  if (request.has_threshold()) options.threshold = request.threshold();
+  options.top_features = request.top_features();
+  return Upcast(ScoreOperation::Make(std::move(model), std::move(cells), options));
+}
+
+void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
+                  v1::EncodeResponse* response) {
+  const auto& encode = static_cast<const EncodeOperation&>(operation);
+  if (request.has_sparsify()) {
+    SetSparse(encode.sparse(), response->mutable_codes()->mutable_sparse());
+  } else {
+    SetDense(encode.codes(), response->mutable_codes()->mutable_dense());
+  }
+  if (request.include_sigma()) SetDense(encode.sigma(), response->mutable_sigma());
+}
+
+void FillResponse(const v1::DecodeRequest&, const Operation& operation,
+                  v1::DecodeResponse* response) {
+  SetDense(static_cast<const DecodeOperation&>(operation).rows(), response->mutable_rows());
+}
+
+void FillResponse(const v1::ReconstructRequest& request, const Operation& operation,
+                  v1::ReconstructResponse* response) {
+  const auto& reconstruct = static_cast<const ReconstructOperation&>(operation);
+  if (!request.omit_reconstruction()) {
+    SetDense(reconstruct.reconstruction(), response->mutable_reconstruction());
+  }
+  if (request.include_codes()) SetDense(reconstruct.codes(), response->mutable_codes());
+  if (request.include_error()) {
+    const auto& error = reconstruct.squared_error();
+    response->mutable_squared_error()->Assign(error.begin(), error.end());
+  }
+}
+
+void FillResponse(const v1::DenoiseRequest& request, const Operation& operation,
+                  v1::DenoiseResponse* response) {
+  const auto& denoise = static_cast<const DenoiseOperation&>(operation);
+  SetDense(denoise.rows(), response->mutable_rows());
+  if (request.has_add_noise()) SetDense(denoise.noisy_rows(), response->mutable_noisy_rows());
+  response->set_trained_with_corruption(denoise.trained_with_corruption());
+}
+
+void FillResponse(const v1::SampleRequest& request, const Operation& operation,
+                  v1::SampleResponse* response) {
+  const auto& sample = static_cast<const SampleOperation&>(operation);
+  SetDense(sample.rows(), response->mutable_rows());
+  if (request.include_codes()) SetDense(sample.codes(), response->mutable_codes());
+}
+
+void FillResponse(const v1::InterpolateRequest&, const Operation& operation,
+                  v1::InterpolateResponse* response) {
+  const auto& interpolate = static_cast<const InterpolateOperation&>(operation);
+  SetDense(interpolate.rows(), response->mutable_rows());
+  SetDense(interpolate.codes(), response->mutable_codes());
+}
+
+void FillResponse(const v1::ScoreRequest&, const Operation& operation,
+                  v1::ScoreResponse* response) {
+  const auto& score = static_cast<const ScoreOperation&>(operation);
+  const auto& names = operation.model().plan().data().column_names();
+  response->set_threshold(score.threshold());
+  for (const auto& row : score.scores()) {
+    v1::RowScore* out = response->add_scores();
+    out->set_score(row.score);
+    out->set_percentile(row.percentile);
+    out->set_is_anomaly(row.is_anomaly);
+    for (const auto& feature : row.top_features) {
+      v1::FeatureContribution* top = out->add_top_features();
+      top->set_column(feature.column);
+      top->set_nats(feature.nats);
+      if (feature.column < static_cast<std::uint32_t>(names.size())) {
+        top->set_name(names[static_cast<int>(feature.column)]);
+      }
+    }
+  }
+}
+
+}  // namespace latent

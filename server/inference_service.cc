@@ -1,0 +1,266 @@
+#include "server/inference_service.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+
+namespace latent {
+namespace {
+
+// Cells of a request that a loop copies and checks itself.
+constexpr std::size_t kInlineCells = 1 << 18;
+// Calls that wait for requests on each loop: how many requests one drain can find.
+constexpr int kArmedCalls = 64;
+constexpr std::chrono::milliseconds kRetryAfter{50};
+
+std::size_t WidthOf(const RequestCells& cells, const ServedModel& model) {
+  return cells.codes ? model.model().latent_dim() : model.model().columns();
+}
+
+absl::Status CheckLatentSpace(const v1::ModelSelector& selector, const ServedModel& model) {
+  const std::string& expected = selector.expected_latent_space_id();
+  if (expected.empty() || expected == model.latent_space_id()) return absl::OkStatus();
+  ErrorDetails details;
+  details.reason = "LATENT_SPACE_MISMATCH";
+  details.metadata["latent_space_id"] = model.latent_space_id();
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition,
+      absl::StrCat("model.expected_latent_space_id: ", model.DebugName(), " has latent space ",
+                   model.latent_space_id(),
+                   ", not the expected one: its codes must not be compared with those you hold"),
+      std::move(details));
+}
+
+}  // namespace
+
+InferenceServiceHandler::InferenceServiceHandler(const RequestLimits& limits, Backend* backend,
+                                                 IoExecutor* io, IoExecutor* compute,
+                                                 const BatchMetrics* metrics)
+    : limits_(limits), backend_(backend), io_(io), compute_(compute), metrics_(metrics) {}
+
+void InferenceServiceHandler::Bind(Router& router) {
+  for (EventLoop* loop : router.loops()) {
+    batchers_.push_back(std::make_unique<RowBatcher>(metrics_));
+    loop->AddTask(batchers_.back().get());
+  }
+  using Service = v1::InferenceService;
+  using Async = Service::AsyncService;
+  const MethodOptions options{.armed = kArmedCalls};
+  const auto begin = [this](auto& call) { Begin(call); };
+  router.Unary<Service>(&service_, "Encode", &Async::RequestEncode, begin, options, false);
+  router.Unary<Service>(&service_, "Decode", &Async::RequestDecode, begin, options, false);
+  router.Unary<Service>(&service_, "Reconstruct", &Async::RequestReconstruct, begin, options,
+                        false);
+  router.Unary<Service>(&service_, "Denoise", &Async::RequestDenoise, begin, options, false);
+  router.Unary<Service>(&service_, "Sample", &Async::RequestSample, begin, options, false);
+  router.Unary<Service>(&service_, "Interpolate", &Async::RequestInterpolate, begin, options,
+                        false);
+  router.Unary<Service>(&service_, "Score", &Async::RequestScore, begin, options, false);
+}
+
+template <typename Call>
+void InferenceServiceHandler::Begin(Call& call) {
+  const v1::ModelSelector& selector = call.request().model();
+  call.set_log_model(selector.model());
+  const auto version = ResolveVersion(selector);
+  if (!version.ok()) return call.Finish(version.status());
+  const auto go_on = [this, &call](const absl::StatusOr<ModelPtr>& model) {
+    const absl::Status status =
+        model.ok() ? Guarded([&] { return WithModel(call, *model); }) : model.status();
+    if (!status.ok()) call.Finish(status);
+  };
+  if (ModelPtr model = backend_->cache().Find((*version)->model, (*version)->version)) {
+    return go_on(std::move(model));
+  }
+  backend_->cache().LoadAsync(*version, [&call, go_on](absl::StatusOr<ModelPtr> model) {
+    call.loop().Post([go_on, model = std::move(model)] { go_on(model); });
+  });
+}
+
+template <typename Call>
+absl::Status InferenceServiceHandler::WithModel(Call& call, const ModelPtr& model) {
+  LATENT_RETURN_IF_ERROR(CheckLatentSpace(call.request().model(), *model));
+  const RequestCells cells = CellsOf(call.request());
+  if (cells.rows == nullptr) return Dispatch(call, model, 0, nullptr);
+  if (cells.rows->has_dataset_slice()) return ReadSlice(call, model);
+  LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
+                          ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+  return Dispatch(call, model, shape.rows, nullptr);
+}
+
+template <typename Call>
+absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& model) {
+  return io_->Submit([this, &call, model] {
+    const RequestCells cells = CellsOf(call.request());
+    absl::Status status = call.StillWanted();
+    std::shared_ptr<Cells> slice;
+    if (status.ok()) {
+      status = Guarded([&]() -> absl::Status {
+        LATENT_ASSIGN_OR_RETURN(Cells read, SliceCells(cells.rows->dataset_slice(), cells.field));
+        slice = std::make_shared<Cells>(std::move(read));
+        return absl::OkStatus();
+      });
+    }
+    call.loop().Post([this, &call, model, status, slice] {
+      absl::Status dispatched = status;
+      if (dispatched.ok()) dispatched = Dispatch(call, model, slice->rows, slice);
+      if (!dispatched.ok()) call.Finish(dispatched);
+    });
+  });
+}
+
+template <typename Call>
+absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model,
+                                               std::size_t input_rows,
+                                               std::shared_ptr<Cells> slice) {
+  const RequestCells cells = CellsOf(call.request());
+  const auto wanted = static_cast<std::size_t>(
+      std::ceil(static_cast<double>(input_rows) * cells.factor) + static_cast<double>(cells.computed));
+  // What exceeds the limit is refused by the operation, with the field's name.
+  const std::size_t rows = std::clamp<std::size_t>(wanted, 1, limits_.rows);
+  LATENT_ASSIGN_OR_RETURN(AdmissionPtr admission, Admit(rows));
+  const std::size_t widest = std::max(model->model().columns(), model->model().latent_dim());
+  if (MultiplyAdds(*model, rows) > kPieceMultiplyAdds || rows * widest > kInlineCells) {
+    return RunLarge(call, model, std::move(admission), std::move(slice));
+  }
+  LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
+  BatcherOf(call.loop())
+      .Add({.operation = std::move(operation),
+            .call = &call,
+            .done = [this, &call, admission](const absl::Status& ran, const Operation& result) {
+              call.Finish(ran.ok() ? Guarded([&] { return Answer(call, result); }) : ran);
+            }});
+  return absl::OkStatus();
+}
+
+template <typename Call>
+absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model,
+                                               AdmissionPtr admission,
+                                               std::shared_ptr<Cells> slice) {
+  return compute_->Submit([this, &call, model, admission, slice] {
+    absl::Status status = call.StillWanted();
+    if (!status.ok()) {
+      metrics_->dropped_deadline->Increment();
+    } else {
+      const std::chrono::duration<double> waited = CallBase::SteadyClock::now() - call.arrival();
+      metrics_->queue_wait_seconds->Observe(waited.count());
+      status = Guarded([&]() -> absl::Status {
+        LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
+        auto runner = TakeRunner();
+        runner->Run(*operation);
+        GiveBackRunner(std::move(runner));
+        return Answer(call, *operation);
+      });
+    }
+    call.loop().Post([&call, status, admission] { call.Finish(status); });
+  });
+}
+
+template <typename Call>
+OperationOr InferenceServiceHandler::MakeChecked(Call& call, const ModelPtr& model, Cells* slice) {
+  const RequestCells cells = CellsOf(call.request());
+  Cells input;
+  if (slice != nullptr) {
+    input = std::move(*slice);
+  } else if (cells.rows != nullptr) {
+    LATENT_ASSIGN_OR_RETURN(input,
+                            ToCells(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+  }
+  const OperationLimits limits{.rows = limits_.rows, .cells = limits_.cells};
+  return MakeOperation(call.request(), model, std::move(input), limits, &call.response());
+}
+
+template <typename Call>
+absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operation) {
+  auto& response = call.response();
+  FillResponse(call.request(), operation, &response);
+  v1::AnsweredBy* answered_by = response.mutable_answered_by();
+  answered_by->set_model(operation.model().key().model);
+  answered_by->set_version(operation.model().key().version);
+  answered_by->set_latent_space_id(operation.model().latent_space_id());
+  metrics_->rows->Increment(static_cast<double>(operation.cost_rows()));
+  const std::size_t limit = std::size_t{limits_.message_mib} << 20;
+  if (response.ByteSizeLong() <= limit) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kInvalidArgument, "REPLY_TOO_LARGE",
+                   absl::StrCat("the reply would have ", response.ByteSizeLong(),
+                                " bytes, more than the limit of ", limit,
+                                "; ask for fewer rows or outputs a request"));
+}
+
+absl::StatusOr<std::shared_ptr<const VersionInfo>> InferenceServiceHandler::ResolveVersion(
+    const v1::ModelSelector& selector) {
+  if (selector.model().empty()) return InvalidField("model.model", "expected a model's name");
+  VersionSelector choice;
+  if (selector.has_version()) choice.version = selector.version();
+  if (selector.has_alias()) choice.alias = selector.alias();
+  return backend_->store().registry().Get()->Resolve(selector.model(), choice);
+}
+
+absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice& slice,
+                                                          std::string_view field) {
+  const std::string path = absl::StrCat(std::string(field), ".dataset_slice");
+  LATENT_ASSIGN_OR_RETURN(const auto dataset,
+                          backend_->store().datasets().OpenRows(slice.dataset()));
+  const v1::Part part = slice.part() == v1::PART_UNSPECIFIED ? v1::PART_TEST : slice.part();
+  if (part < v1::PART_TRAIN || part > v1::PART_TEST) {
+    return InvalidField(path + ".part", absl::StrCat("expected TRAIN, VALIDATION or TEST, got ",
+                                                     static_cast<int>(part)));
+  }
+  const auto rows = dataset->rows(part);
+  LATENT_RETURN_IF_ERROR(CheckLimits({slice.count(), rows.columns}, limits_, path + ".count"));
+  if (slice.offset() >= rows.rows || slice.count() > rows.rows - slice.offset()) {
+    return InvalidField(path, absl::StrCat("expected rows within the part's ", rows.rows, ", got ",
+                                           slice.count(), " from ", slice.offset()));
+  }
+  Cells cells(slice.count(), rows.columns);
+  for (std::size_t r = 0; r < cells.rows; ++r) {
+    const auto from = rows.row(slice.offset() + r);
+    std::memcpy(cells.view().row(r).data(), from.data(), from.size_bytes());
+  }
+  return cells;
+}
+
+absl::StatusOr<InferenceServiceHandler::AdmissionPtr> InferenceServiceHandler::Admit(
+    std::size_t rows) {
+  const std::uint64_t before = rows_in_flight_.fetch_add(rows, std::memory_order_relaxed);
+  auto admission = std::make_shared<const Admission>(&rows_in_flight_, rows);
+  if (before + rows <= limits_.rows_in_flight || before == 0) return admission;
+  metrics_->dropped_overload->Increment();
+  ErrorDetails details;
+  details.reason = "TOO_MANY_ROWS_IN_FLIGHT";
+  details.metadata["limit"] = absl::StrCat(limits_.rows_in_flight);
+  details.retry_after = kRetryAfter;
+  return MakeError(absl::StatusCode::kResourceExhausted,
+                   absl::StrCat(before, " rows are in flight, and ", rows,
+                                " more would exceed the limit of ", limits_.rows_in_flight,
+                                "; try again shortly"),
+                   std::move(details));
+}
+
+std::unique_ptr<BatchRunner> InferenceServiceHandler::TakeRunner() {
+  MutexLock lock(&mutex_);
+  if (idle_runners_.empty()) return std::make_unique<BatchRunner>();
+  auto runner = std::move(idle_runners_.back());
+  idle_runners_.pop_back();
+  return runner;
+}
+
+void InferenceServiceHandler::GiveBackRunner(std::unique_ptr<BatchRunner> runner) {
+  MutexLock lock(&mutex_);
+  idle_runners_.push_back(std::move(runner));
+}
+
+BatchStats InferenceServiceHandler::batch_stats() const {
+  BatchStats stats;
+  for (const auto& batcher : batchers_) stats += batcher->stats();
+  MutexLock lock(&mutex_);
+  for (const auto& runner : idle_runners_) stats += runner->stats();
+  return stats;
+}
+
+}  // namespace latent

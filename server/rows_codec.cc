@@ -1,0 +1,166 @@
+#include "server/rows_codec.h"
+
+#include <bit>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+
+namespace latent {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "wire floats are copied as they are");
+
+absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
+
+template <typename... Parts>
+absl::Status Bad(std::string_view field, std::string_view below, const Parts&... description) {
+  return InvalidField(absl::StrCat(Absl(field), Absl(below)), absl::StrCat(description...));
+}
+
+absl::StatusOr<RowsShape> DenseShape(const v1::DenseRows& dense, std::size_t width,
+                                     std::string_view field) {
+  if (dense.dtype() != v1::DTYPE_UNSPECIFIED && dense.dtype() != v1::DTYPE_FLOAT32) {
+    return Bad(field, ".dense.dtype", "expected DTYPE_FLOAT32, got ", dense.dtype());
+  }
+  if (!dense.data().empty() && dense.values_size() > 0) {
+    return Bad(field, ".dense", "expected data or values, got both");
+  }
+  const std::size_t columns = dense.columns() > 0 ? dense.columns() : width;
+  const std::size_t row_bytes = columns * sizeof(float);
+  if (dense.data().size() % row_bytes != 0) {
+    return Bad(field, ".dense.data", "expected a multiple of ", row_bytes, " bytes (rows of ",
+               columns, " float32 cells), got ", dense.data().size(), " bytes");
+  }
+  const auto values = static_cast<std::size_t>(dense.values_size());
+  if (values % columns != 0) {
+    return Bad(field, ".dense.values", "expected a multiple of ", columns,
+               " cells (rows of that width), got ", values);
+  }
+  return RowsShape{dense.data().size() / row_bytes + values / columns, columns};
+}
+
+// Offsets, indices and values fit together; indices rise within each row and are below `columns`.
+absl::Status CheckSparse(const v1::SparseRows& sparse, std::size_t columns,
+                         std::string_view field) {
+  const int entries = sparse.indices_size();
+  if (sparse.values_size() != entries) {
+    return Bad(field, ".sparse.values", "expected one for each index (", entries, "), got ",
+               sparse.values_size());
+  }
+  if (sparse.row_offsets(0) != 0) {
+    return Bad(field, ".sparse.row_offsets", "expected 0 first, got ", sparse.row_offsets(0));
+  }
+  const int rows = sparse.row_offsets_size() - 1;
+  if (sparse.row_offsets(rows) != static_cast<std::uint32_t>(entries)) {
+    return Bad(field, ".sparse.row_offsets", "expected the number of entries (", entries,
+               ") last, got ", sparse.row_offsets(rows));
+  }
+  for (int r = 0; r < rows; ++r) {
+    const std::uint32_t first = sparse.row_offsets(r), end = sparse.row_offsets(r + 1);
+    if (end < first || end > static_cast<std::uint32_t>(entries)) {
+      return Bad(field, ".sparse.row_offsets", "expected offsets that never fall, got ", first,
+                 " before ", end, " at row ", r);
+    }
+    for (std::uint32_t e = first; e < end; ++e) {
+      const std::uint32_t column = sparse.indices(static_cast<int>(e));
+      if (column >= columns) {
+        return Bad(field, ".sparse.indices", "expected columns below ", columns, ", got ", column,
+                   " in row ", r);
+      }
+      if (e > first && column <= sparse.indices(static_cast<int>(e) - 1)) {
+        return Bad(field, ".sparse.indices", "expected rising columns within a row, got ", column,
+                   " after ", sparse.indices(static_cast<int>(e) - 1), " in row ", r);
+      }
+    }
+  }
+  return absl::OkStatus();
+}
+
+Cells Densified(const v1::SparseRows& sparse, const RowsShape& shape) {
+  Cells cells(shape.rows, shape.columns);
+  const MatrixView<float> view = cells.view();
+  for (std::size_t r = 0; r < shape.rows; ++r) {
+    const auto row = static_cast<int>(r);
+    for (std::uint32_t e = sparse.row_offsets(row); e < sparse.row_offsets(row + 1); ++e) {
+      view(r, sparse.indices(static_cast<int>(e))) = sparse.values(static_cast<int>(e));
+    }
+  }
+  return cells;
+}
+
+}  // namespace
+
+absl::Status CheckLimits(const RowsShape& shape, const RequestLimits& limits,
+                         std::string_view field) {
+  if (shape.rows == 0 || shape.rows > limits.rows) {
+    return Bad(field, "", "expected 1 to ", limits.rows, " rows a request, got ", shape.rows,
+               shape.rows == 0 ? "" : "; send several requests");
+  }
+  if (shape.columns > limits.columns) {
+    return Bad(field, "", "expected at most ", limits.columns, " columns, got ", shape.columns);
+  }
+  if (shape.rows * shape.columns > limits.cells) {
+    return Bad(field, "", "expected at most ", limits.cells, " cells a request, got ", shape.rows,
+               " x ", shape.columns, " = ", shape.rows * shape.columns, "; send several requests");
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RowsShape> ShapeOf(const v1::Rows& rows, std::size_t width,
+                                  const RequestLimits& limits, std::string_view field) {
+  RowsShape shape;
+  switch (rows.kind_case()) {
+    case v1::Rows::kDense: {
+      LATENT_ASSIGN_OR_RETURN(shape, DenseShape(rows.dense(), width, field));
+      break;
+    }
+    case v1::Rows::kSparse: {
+      const auto& sparse = rows.sparse();
+      shape.columns = sparse.columns() > 0 ? sparse.columns() : width;
+      if (sparse.row_offsets_size() > 0) {
+        shape.rows = static_cast<std::size_t>(sparse.row_offsets_size()) - 1;
+      }
+      break;
+    }
+    case v1::Rows::kDatasetSlice:
+      return Bad(field, ".dataset_slice", "expected dense or sparse rows here");
+    case v1::Rows::KIND_NOT_SET:
+      return Bad(field, "", "expected dense, sparse or dataset_slice, got none of them");
+  }
+  LATENT_RETURN_IF_ERROR(CheckLimits(shape, limits, field));
+  return shape;
+}
+
+absl::StatusOr<Cells> ToCells(const v1::Rows& rows, std::size_t width, const RequestLimits& limits,
+                              std::string_view field) {
+  LATENT_ASSIGN_OR_RETURN(const RowsShape shape, ShapeOf(rows, width, limits, field));
+  if (rows.has_sparse()) {
+    LATENT_RETURN_IF_ERROR(CheckSparse(rows.sparse(), shape.columns, field));
+    return Densified(rows.sparse(), shape);
+  }
+  const v1::DenseRows& dense = rows.dense();
+  if (dense.data().empty()) {
+    return Cells(shape.rows, shape.columns, {dense.values().begin(), dense.values().end()});
+  }
+  Cells cells(shape.rows, shape.columns);
+  std::memcpy(cells.values.data(), dense.data().data(), dense.data().size());
+  return cells;
+}
+
+void SetDense(const Cells& cells, v1::DenseRows* out) {
+  out->set_columns(static_cast<std::uint32_t>(cells.columns));
+  out->set_dtype(v1::DTYPE_FLOAT32);
+  out->set_data(cells.values.data(), cells.values.size() * sizeof(float));
+}
+
+void SetSparse(const SparseCells& cells, v1::SparseRows* out) {
+  out->set_columns(static_cast<std::uint32_t>(cells.columns));
+  out->mutable_row_offsets()->Assign(cells.row_offsets.begin(), cells.row_offsets.end());
+  out->mutable_indices()->Assign(cells.indices.begin(), cells.indices.end());
+  out->mutable_values()->Assign(cells.values.begin(), cells.values.end());
+}
+
+}  // namespace latent
