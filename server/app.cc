@@ -2,18 +2,28 @@
 
 #include <unistd.h>
 
+#include <chrono>
 #include <fstream>
+#include <limits>
 #include <string>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/backend.h"
+#include "server/backend_metrics.h"
 #include "server/cpu_budget.h"
+#include "server/dataset_service.h"
 #include "server/grpc_server.h"
 #include "server/health_service.h"
+#include "server/inference_service.h"
 #include "server/io_executor.h"
 #include "server/metrics.h"
+#include "server/registry_service.h"
 #include "server/router.h"
 #include "server/system_service.h"
+#include "server/training_service.h"
 #include "server/version.h"
 
 namespace latent {
@@ -41,19 +51,31 @@ class App::Impl {
  public:
   explicit Impl(Config config)
       : config_(InForce(std::move(config))),
-        executor_("latent-io", config_.io_threads, static_cast<std::size_t>(config_.io_queue)),
-        health_({v1::SystemService::service_full_name()}),
-        system_(config_) {}
+        io_("latent-io", config_.io_threads, static_cast<std::size_t>(config_.io_queue)),
+        bulk_("latent-bulk", kBulkThreads, static_cast<std::size_t>(config_.io_queue)),
+        compute_("latent-compute", config_.loops, static_cast<std::size_t>(config_.io_queue)),
+        loader_("latent-load", 1, std::numeric_limits<std::size_t>::max()),
+        backend_(config_, &loader_),
+        health_(ServiceNames()),
+        system_(config_),
+        inference_(config_.limits, &backend_, &bulk_, &compute_, &metrics_.batches()),
+        datasets_(&backend_, &bulk_),
+        training_(&backend_),
+        registry_(&backend_, &bulk_) {}
   ~Impl() { Shutdown(); }
 
   absl::Status Start() {
     ConfigureLog(LogFormatOf(config_), LogLevelOf(config_));
     metrics_.AddCollector(ProcessCollector());
-    metrics_.AddCollector(ExecutorCollector({{"io", &executor_}}));
+    metrics_.AddCollector(ExecutorCollector(
+        {{"io", &io_}, {"bulk", &bulk_}, {"compute", &compute_}, {"load", &loader_}}));
+    metrics_.AddCollector(InferenceCollector(&inference_));
     if (config_.metrics_listen != "off") {
       LATENT_RETURN_IF_ERROR(metrics_.Listen(config_.metrics_listen));
     }
     LATENT_RETURN_IF_ERROR(Listen());
+    LATENT_RETURN_IF_ERROR(backend_.Open());
+    metrics_.AddCollector(BackendCollector(&backend_));
     environment_.ready.store(true, std::memory_order_release);
     health_.SetServing(true);
     if (!config_.port_file.empty()) {
@@ -72,8 +94,13 @@ class App::Impl {
     if (std::exchange(down_, true)) return;
     Log(Severity::kInfo, "shutting down", {{"drain_s", config_.drain_seconds}});
     health_.SetServing(false);
+    datasets_.Stop();
+    // The checkpoint is written while calls in flight end.
+    std::jthread jobs([this] { backend_.StopJobs(); });
     server_.DrainCalls(std::chrono::duration<double>(config_.drain_seconds));
-    executor_.Stop();
+    jobs.join();
+    // No call is left that would wait for what these run, and none comes.
+    for (IoExecutor* executor : {&io_, &bulk_, &compute_, &loader_}) executor->Stop();
     server_.JoinLoops();
     metrics_.Close();
     Log(Severity::kInfo, "stopped");
@@ -83,12 +110,27 @@ class App::Impl {
   int metrics_port() const { return metrics_.port(); }
 
  private:
+  // Parsing of uploads, slices of datasets, artefacts.
+  static constexpr int kBulkThreads = 2;
+
+  static std::vector<std::string> ServiceNames() {
+    return {v1::InferenceService::service_full_name(), v1::TrainingService::service_full_name(),
+            v1::DatasetService::service_full_name(), v1::RegistryService::service_full_name(),
+            v1::SystemService::service_full_name()};
+  }
+
   absl::Status Listen() {
-    LATENT_RETURN_IF_ERROR(server_.Listen(config_, {health_.service(), system_.service()}));
-    router_ =
-        std::make_unique<Router>(server_.loops(), &executor_, &metrics_.rpcs(), &environment_);
+    LATENT_RETURN_IF_ERROR(
+        server_.Listen(config_, {health_.service(), system_.service(), inference_.service(),
+                                 datasets_.service(), training_.service(), registry_.service()}));
+    environment_.hidden_path = config_.state_dir;
+    router_ = std::make_unique<Router>(server_.loops(), &io_, &metrics_.rpcs(), &environment_);
     health_.Bind(*router_);
     system_.Bind(*router_);
+    inference_.Bind(*router_);
+    datasets_.Bind(*router_);
+    training_.Bind(*router_);
+    registry_.Bind(*router_);
     router_->ArmAll();
     server_.StartLoops();
     return absl::OkStatus();
@@ -98,9 +140,14 @@ class App::Impl {
   bool down_ = false;
   Metrics metrics_;
   CallEnvironment environment_;
-  IoExecutor executor_;
+  IoExecutor io_, bulk_, compute_, loader_;
+  Backend backend_;
   HealthService health_;
   SystemServiceHandler system_;
+  InferenceServiceHandler inference_;
+  DatasetServiceHandler datasets_;
+  TrainingServiceHandler training_;
+  RegistryServiceHandler registry_;
   std::unique_ptr<Router> router_;
   GrpcServer server_;  // its loops end before what they call
 };

@@ -10,8 +10,7 @@
 
 namespace latent {
 
-Backend::Backend(Config config, IoExecutor* loader)
-    : config_(std::move(config)), loader_(loader) {
+Backend::Backend(Config config, IoExecutor* loader) : config_(std::move(config)), loader_(loader) {
   plan_environment_.default_threads = static_cast<std::uint32_t>(config_.train_threads);
 }
 
@@ -60,8 +59,7 @@ void Backend::MakeCache() {
         // Refused only after the last call has ended, when nobody waits for a model any more.
         loader->Submit(std::move(work)).IgnoreError();
       });
-  registry.SetPreloader(
-      [this](const VersionInfo& version) { return cache_->Preload(version); });
+  registry.SetPreloader([this](const VersionInfo& version) { return cache_->Preload(version); });
   registry.Subscribe([this, &registry] { cache_->OnSnapshot(registry.Get()); });
 }
 
@@ -71,8 +69,8 @@ void Backend::MakeRunner() {
   parts.registry = &store_->registry();
   parts.state = &store_->dir();
   parts.clock = &store_->clock();
-  parts.load_dataset = [this](const v1::DatasetSchema& schema)
-      -> absl::StatusOr<std::shared_ptr<const Dataset>> {
+  parts.load_dataset =
+      [this](const v1::DatasetSchema& schema) -> absl::StatusOr<std::shared_ptr<const Dataset>> {
     LATENT_ASSIGN_OR_RETURN(auto dataset, store_->datasets().OpenRows(schema.dataset()));
     if (dataset->info().content_hash == schema.content_hash()) return dataset;
     return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_CHANGED",

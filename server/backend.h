@@ -1,6 +1,6 @@
 // The state behind the services: store, jobs, runner and loaded models, opened and wired in the
-// order that recovery needs. Owned by App; empty until Open() has returned, and no call that uses it
-// is admitted before. Not its job: anything of the wire.
+// order that recovery needs. Owned by App; empty until Open() has returned, and no call that uses
+// it is admitted before. Not its job: anything of the wire.
 #ifndef LATENT_SERVER_BACKEND_H_
 #define LATENT_SERVER_BACKEND_H_
 

@@ -37,10 +37,9 @@ absl::StatusOr<DenoiseOperation::Noise> NoiseOf(const v1::AddNoise& noise) {
       out.corruption.mutable_salt_and_pepper()->set_fraction(noise.level());
       return out;
     default:  // UNSPECIFIED, and numbers of newer clients
-      return InvalidField("add_noise.kind",
-                          absl::StrCat("expected KIND_GAUSSIAN, KIND_MASKING or "
-                                       "KIND_SALT_AND_PEPPER, got ",
-                                       noise.kind()));
+      return InvalidField("add_noise.kind", absl::StrCat("expected KIND_GAUSSIAN, KIND_MASKING or "
+                                                         "KIND_SALT_AND_PEPPER, got ",
+                                                         noise.kind()));
   }
 }
 
@@ -86,11 +85,10 @@ OperationOr MakeOperation(const v1::DecodeRequest&, ModelPtr model, Cells cells,
 
 OperationOr MakeOperation(const v1::ReconstructRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits&, v1::ReconstructResponse*) {
-  return Upcast(
-      ReconstructOperation::Make(std::move(model), std::move(cells),
-                                 {.include_codes = request.include_codes(),
-                                  .include_error = request.include_error(),
-                                  .omit_reconstruction = request.omit_reconstruction()}));
+  return Upcast(ReconstructOperation::Make(std::move(model), std::move(cells),
+                                           {.include_codes = request.include_codes(),
+                                            .include_error = request.include_error(),
+                                            .omit_reconstruction = request.omit_reconstruction()}));
 }
 
 OperationOr MakeOperation(const v1::DenoiseRequest& request, ModelPtr model, Cells cells,
@@ -106,13 +104,13 @@ OperationOr MakeOperation(const v1::DenoiseRequest& request, ModelPtr model, Cel
 OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, Cells,
                           const OperationLimits& limits, v1::SampleResponse* response) {
   response->set_seed(request.has_seed() ? request.seed() : RandomSeed());
-  return Upcast(SampleOperation::Make(
-      std::move(model),
-      {.count = request.count(),
-       .seed = response->seed(),
-       .temperature = request.has_temperature() ? request.temperature() : 1.0,
-       .draw = request.draw()},
-      limits));
+  return Upcast(
+      SampleOperation::Make(std::move(model),
+                            {.count = request.count(),
+                             .seed = response->seed(),
+                             .temperature = request.has_temperature() ? request.temperature() : 1.0,
+                             .draw = request.draw()},
+                            limits));
 }
 
 OperationOr MakeOperation(const v1::InterpolateRequest& request, ModelPtr model, Cells cells,

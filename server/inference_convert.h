@@ -18,7 +18,7 @@ namespace latent {
 struct RequestCells {
   const v1::Rows* rows = nullptr;  // null: none (Sample)
   bool codes = false;              // of the code's width rather than the row's
-  std::string_view field;
+  std::string_view field = {};
   // Rows that are computed: `computed` in all where there is no input, else `factor` an input row.
   double factor = 1;
   std::size_t computed = 0;

@@ -119,8 +119,9 @@ absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model
                                                std::size_t input_rows,
                                                std::shared_ptr<Cells> slice) {
   const RequestCells cells = CellsOf(call.request());
-  const auto wanted = static_cast<std::size_t>(
-      std::ceil(static_cast<double>(input_rows) * cells.factor) + static_cast<double>(cells.computed));
+  const auto wanted =
+      static_cast<std::size_t>(std::ceil(static_cast<double>(input_rows) * cells.factor) +
+                               static_cast<double>(cells.computed));
   // What exceeds the limit is refused by the operation, with the field's name.
   const std::size_t rows = std::clamp<std::size_t>(wanted, 1, limits_.rows);
   LATENT_ASSIGN_OR_RETURN(AdmissionPtr admission, Admit(rows));
@@ -151,9 +152,9 @@ absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model
       metrics_->queue_wait_seconds->Observe(waited.count());
       status = Guarded([&]() -> absl::Status {
         LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
-        auto runner = TakeRunner();
+        BatchRunner* runner = TakeRunner();
         runner->Run(*operation);
-        GiveBackRunner(std::move(runner));
+        GiveBackRunner(runner);
         return Answer(call, *operation);
       });
     }
@@ -235,31 +236,34 @@ absl::StatusOr<InferenceServiceHandler::AdmissionPtr> InferenceServiceHandler::A
   details.reason = "TOO_MANY_ROWS_IN_FLIGHT";
   details.metadata["limit"] = absl::StrCat(limits_.rows_in_flight);
   details.retry_after = kRetryAfter;
-  return MakeError(absl::StatusCode::kResourceExhausted,
-                   absl::StrCat(before, " rows are in flight, and ", rows,
-                                " more would exceed the limit of ", limits_.rows_in_flight,
-                                "; try again shortly"),
-                   std::move(details));
+  return MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat(before, " rows are in flight, and ", rows, " more would exceed the limit of ",
+                   limits_.rows_in_flight, "; try again shortly"),
+      std::move(details));
 }
 
-std::unique_ptr<BatchRunner> InferenceServiceHandler::TakeRunner() {
+BatchRunner* InferenceServiceHandler::TakeRunner() {
   MutexLock lock(&mutex_);
-  if (idle_runners_.empty()) return std::make_unique<BatchRunner>();
-  auto runner = std::move(idle_runners_.back());
+  if (idle_runners_.empty()) {
+    runners_.push_back(std::make_unique<BatchRunner>());
+    return runners_.back().get();
+  }
+  BatchRunner* runner = idle_runners_.back();
   idle_runners_.pop_back();
   return runner;
 }
 
-void InferenceServiceHandler::GiveBackRunner(std::unique_ptr<BatchRunner> runner) {
+void InferenceServiceHandler::GiveBackRunner(BatchRunner* runner) {
   MutexLock lock(&mutex_);
-  idle_runners_.push_back(std::move(runner));
+  idle_runners_.push_back(runner);
 }
 
 BatchStats InferenceServiceHandler::batch_stats() const {
   BatchStats stats;
   for (const auto& batcher : batchers_) stats += batcher->stats();
   MutexLock lock(&mutex_);
-  for (const auto& runner : idle_runners_) stats += runner->stats();
+  for (const auto& runner : runners_) stats += runner->stats();
   return stats;
 }
 

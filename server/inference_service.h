@@ -1,6 +1,6 @@
-// InferenceService on the event loops: resolves the version, admits the rows, lets the loop's batcher
-// run small requests joined and the compute executor run large ones, and answers. Owned by App.
-// Not its job: what the calls mean (core/serve), how messages are read (inference_convert).
+// InferenceService on the event loops: resolves the version, admits the rows, lets the loop's
+// batcher run small requests joined and the compute executor run large ones, and answers. Owned by
+// App. Not its job: what the calls mean (core/serve), how messages are read (inference_convert).
 #ifndef LATENT_SERVER_INFERENCE_SERVICE_H_
 #define LATENT_SERVER_INFERENCE_SERVICE_H_
 
@@ -76,8 +76,8 @@ class InferenceServiceHandler {
   RowBatcher& BatcherOf(const EventLoop& loop) {
     return *batchers_[static_cast<std::size_t>(loop.index())];
   }
-  std::unique_ptr<BatchRunner> TakeRunner();
-  void GiveBackRunner(std::unique_ptr<BatchRunner> runner);
+  BatchRunner* TakeRunner();
+  void GiveBackRunner(BatchRunner* runner);
 
   const RequestLimits limits_;
   Backend* const backend_;
@@ -88,8 +88,9 @@ class InferenceServiceHandler {
   std::vector<std::unique_ptr<RowBatcher>> batchers_;  // one a loop
   std::atomic<std::uint64_t> rows_in_flight_{0};
   mutable Mutex mutex_;
-  std::vector<std::unique_ptr<BatchRunner>> idle_runners_ ABSL_GUARDED_BY(mutex_);
-  BatchStats large_stats_ ABSL_GUARDED_BY(mutex_);  // of runners that are gone
+  // Of the compute executor's threads: made as needed, kept.
+  std::vector<std::unique_ptr<BatchRunner>> runners_ ABSL_GUARDED_BY(mutex_);
+  std::vector<BatchRunner*> idle_runners_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace latent

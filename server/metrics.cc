@@ -14,8 +14,6 @@ namespace {
 
 const prometheus::Histogram::BucketBoundaries kShortSeconds = {
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1};
-const prometheus::Histogram::BucketBoundaries kRows = {1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024};
-
 prometheus::Histogram* MakeHistogram(prometheus::Registry& registry, const std::string& name,
                                      const std::string& help,
                                      const prometheus::Histogram::BucketBoundaries& bounds) {
@@ -31,9 +29,6 @@ BatchMetrics MakeBatchMetrics(prometheus::Registry& registry) {
       .queue_wait_seconds = MakeHistogram(
           registry, "latent_queue_wait_seconds",
           "Seconds from a row call's arrival to its first forward pass.", kShortSeconds),
-      .batch_rows = MakeHistogram(registry, "latent_batch_rows", "Rows of a forward pass.", kRows),
-      .compute_seconds = MakeHistogram(registry, "latent_compute_seconds",
-                                       "Seconds of a forward pass.", kShortSeconds),
       .dropped_deadline = &dropped.Add({{"reason", "deadline"}}),
       .dropped_overload = &dropped.Add({{"reason", "overload"}}),
       .rows = &prometheus::BuildCounter()

@@ -43,11 +43,9 @@ class Scrape {
   std::vector<prometheus::MetricFamily> families_;
 };
 
-// How row calls are batched; recorded by the event loops.
+// How row calls wait and what becomes of them; recorded by the event loops.
 struct BatchMetrics {
   prometheus::Histogram* queue_wait_seconds;
-  prometheus::Histogram* batch_rows;
-  prometheus::Histogram* compute_seconds;
   prometheus::Counter* dropped_deadline;
   prometheus::Counter* dropped_overload;
   prometheus::Counter* rows;

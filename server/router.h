@@ -63,13 +63,14 @@ class Router {
     Unary<Rpc>(service, name, request, OnLoop<Request, Response>(std::move(handler)), options,
                false);
   }
-  // The handler runs on the executor.
+  // The handler runs on the executor, or on another one.
   template <typename Rpc, typename Base, typename Request, typename Response>
   void Blocking(typename Rpc::AsyncService* service, const std::string& name,
                 UnaryRequest<Base, Request, Response> request,
                 std::type_identity_t<UnaryHandler<Request, Response>> handler,
-                MethodOptions options = {}) {
-    Unary<Rpc>(service, name, request, OnExecutor<Request, Response>(executor_, std::move(handler)),
+                MethodOptions options = {}, IoExecutor* executor = nullptr) {
+    if (executor == nullptr) executor = executor_;
+    Unary<Rpc>(service, name, request, OnExecutor<Request, Response>(executor, std::move(handler)),
                options, true);
   }
   // The handler finishes the call when it likes.

@@ -153,8 +153,8 @@ class StreamSink {
   virtual ~StreamSink() = default;
   // `message` is valid until Next or Finish is called, which may be later.
   virtual void Message(const Request& message) = 0;
-  // All messages have come: finish the call.
-  virtual void End() = 0;
+  // No more messages: finish the call with `why`, which is OK if the caller has sent all.
+  virtual void End(const absl::Status& why) = 0;
 };
 
 template <typename Request, typename Response>
@@ -181,7 +181,7 @@ class ClientStreamCall final : public CallBase, public OpenStream {
   Response& response() { return response_; }
   // Reads on; when nothing is being read.
   void Next() {
-    if (stopped_) return Finish(*stopped_);
+    if (stopped_) return sink_->End(*stopped_);
     phase_ = Phase::kReading;
     reader_->Read(&message_, this);
   }
@@ -208,9 +208,9 @@ class ClientStreamCall final : public CallBase, public OpenStream {
       case Phase::kReading:
         phase_ = Phase::kOpen;
         if (ok) method().metrics->Received();
-        if (cancelled()) return Finish(absl::CancelledError("the caller cancelled"));
-        if (!ok) return sink_->End();
-        return sink_->Message(message_);
+        if (ok) return sink_->Message(message_);
+        return sink_->End(cancelled() ? absl::CancelledError("the caller cancelled")
+                                      : absl::OkStatus());
       case Phase::kOpen:
         return;
       case Phase::kEnding:

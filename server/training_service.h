@@ -1,0 +1,34 @@
+// TrainingService: converts and calls core/train (plans) and core/jobs. Watches pull events on the
+// executor and write them one at a time. Owned by App.
+#ifndef LATENT_SERVER_TRAINING_SERVICE_H_
+#define LATENT_SERVER_TRAINING_SERVICE_H_
+
+#include "latent/v1/training_service.grpc.pb.h"
+#include "server/backend.h"
+#include "server/router.h"
+
+namespace latent {
+
+class TrainingServiceHandler {
+ public:
+  explicit TrainingServiceHandler(Backend* backend) : backend_(backend) {}
+  grpc::Service* service() { return &service_; }
+  void Bind(Router& router);
+
+ private:
+  absl::Status Create(const v1::CreateTrainJobRequest& request,
+                      v1::CreateTrainJobResponse* response);
+  absl::Status Get(const v1::GetTrainJobRequest& request, v1::GetTrainJobResponse* response);
+  absl::Status List(const v1::ListTrainJobsRequest& request, v1::ListTrainJobsResponse* response);
+  absl::Status Cancel(const v1::CancelTrainJobRequest& request,
+                      v1::CancelTrainJobResponse* response);
+  absl::Status Delete(const v1::DeleteTrainJobRequest& request,
+                      v1::DeleteTrainJobResponse* response);
+
+  Backend* const backend_;
+  v1::TrainingService::AsyncService service_;
+};
+
+}  // namespace latent
+
+#endif  // LATENT_SERVER_TRAINING_SERVICE_H_

@@ -1,0 +1,23 @@
+// One WatchTrainJob stream: pulls the job's next event on the I/O executor (it may read the
+// database), writes it, and pulls again when it has gone out or the hub says that there is news.
+// Lives as long as its call, on the call's loop.
+#ifndef LATENT_SERVER_WATCH_SOURCE_H_
+#define LATENT_SERVER_WATCH_SOURCE_H_
+
+#include <memory>
+
+#include "core/jobs/job_store.h"
+#include "latent/v1/training_service.pb.h"
+#include "server/io_executor.h"
+#include "server/stream_calls.h"
+
+namespace latent {
+
+using WatchCall = ServerStreamCall<v1::WatchTrainJobRequest, v1::WatchTrainJobResponse>;
+
+std::unique_ptr<StreamSource> MakeWatchSource(JobStore* jobs, IoExecutor* executor,
+                                              WatchCall* call);
+
+}  // namespace latent
+
+#endif  // LATENT_SERVER_WATCH_SOURCE_H_
