@@ -3,6 +3,7 @@
 #include <future>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/status.h"
 #include "server/logging.h"
@@ -36,15 +37,14 @@ void Backend::StopJobs() {
 absl::Status Backend::OpenStore() {
   Store::Options options;
   options.path = config_.state_dir;
-  options.schemas = {JobStore::GetSchema()};
+  options.schemas = {JobStore::DatabaseSchema()};
   options.datasets.max_dataset_bytes = config_.limits.dataset_mib << 20;
   LATENT_ASSIGN_OR_RETURN(store_, Store::Open(std::move(options)));
-  for (const std::string& note : store_->recovery_notes()) {
-    Log(Severity::kWarning, "recovered", {{"note", note}});
-  }
-  jobs_ = std::make_unique<JobStore>(&store_->db(), &store_->clock(),
+  jobs_ = std::make_unique<JobStore>(&store_->dir(), &store_->db(), &store_->clock(),
                                      JobStore::Options{.max_queued = config_.limits.queued_jobs});
-  LATENT_RETURN_IF_ERROR(jobs_->Recover());
+  std::vector<std::string> notes = store_->recovery_notes();
+  LATENT_RETURN_IF_ERROR(jobs_->Recover(&notes));
+  for (const std::string& note : notes) Log(Severity::kWarning, "recovered", {{"note", note}});
   store_->datasets().SetUsersOf(&JobStore::UsersOfDataset);
   store_->registry().SetUsersOf(&JobStore::UsersOfModel);
   return absl::OkStatus();

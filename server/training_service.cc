@@ -3,11 +3,9 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/durable_file.h"
 #include "core/base/status.h"
 #include "core/train/plan.h"
 #include "server/idempotent.h"
-#include "server/logging.h"
 #include "server/resource_convert.h"
 #include "server/watch_source.h"
 
@@ -113,11 +111,7 @@ absl::Status TrainingServiceHandler::Delete(const v1::DeleteTrainJobRequest& req
                                             v1::DeleteTrainJobResponse*) {
   LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   const RequestKey key("DeleteTrainJob", request);
-  return backend_->jobs().Delete(request.job_id(), key.call(), [this, id = request.job_id()] {
-    const absl::Status removed = RemoveTree(backend_->store().dir().job_dir(id));
-    if (removed.ok()) return;
-    Log(Severity::kWarning, "a deleted job's files stay", {{"error", removed.ToString()}});
-  });
+  return backend_->jobs().Delete(request.job_id(), key.call());
 }
 
 }  // namespace latent

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "core/jobs/job_store.h"
-#include "latent/v1/training_service.pb.h"
+#include "latent/v1/training_service.grpc.pb.h"
 #include "server/io_executor.h"
 #include "server/stream_calls.h"
 
