@@ -1,0 +1,112 @@
+#include <gmock/gmock.h>
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <string>
+
+#include "tests/integration/server_fixture.h"
+
+namespace latent {
+namespace {
+
+using grpc::health::v1::Health;
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+class HealthTest : public ServerTest {
+ protected:
+  grpc::Status Check(const std::string& service, HealthCheckResponse* response) {
+    HealthCheckRequest request;
+    request.set_service(service);
+    return Call(*health_, &Health::Stub::Check, request, response);
+  }
+};
+
+TEST_F(HealthTest, ServesUnderEveryName) {
+  StartServer();
+  for (const char* name :
+       {"", "readiness", "latent.v1.InferenceService", "latent.v1.TrainingService",
+        "latent.v1.DatasetService", "latent.v1.RegistryService", "latent.v1.SystemService"}) {
+    HealthCheckResponse response;
+    ASSERT_TRUE(Check(name, &response).ok()) << name;
+    EXPECT_EQ(response.status(), HealthCheckResponse::SERVING) << name;
+  }
+}
+
+TEST_F(HealthTest, DoesNotKnowOthers) {
+  StartServer();
+  HealthCheckResponse response;
+  EXPECT_EQ(Check("nobody", &response).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+TEST_F(HealthTest, WatchersLearnOfTheEnd) {
+  StartServer();
+  grpc::ClientContext context;
+  auto reader = health_->Watch(&context, HealthCheckRequest());
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  StopServer();
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
+  EXPECT_FALSE(reader->Read(&response));
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_F(HealthTest, WatchingAnUnknownServiceStaysOpen) {
+  StartServer();
+  grpc::ClientContext context;
+  HealthCheckRequest request;
+  request.set_service("nobody");
+  auto reader = health_->Watch(&context, request);
+  HealthCheckResponse response;
+  ASSERT_TRUE(reader->Read(&response));
+  EXPECT_EQ(response.status(), HealthCheckResponse::SERVICE_UNKNOWN);
+  context.TryCancel();
+  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::CANCELLED);
+}
+
+TEST_F(HealthTest, TheServerDescribesItself) {
+  StartServer();
+  v1::GetServerInfoResponse info;
+  ASSERT_TRUE(Call(*system_, &v1::SystemService::Stub::GetServerInfo, {}, &info).ok());
+  EXPECT_EQ(info.limits().rows_per_request(), 4096u);
+  EXPECT_EQ(info.limits().cells_per_request(), 1u << 22);
+  EXPECT_GE(info.event_loops(), 1u);
+  EXPECT_GE(info.presets_size(), 6);
+  EXPECT_FALSE(info.isa().empty());
+}
+
+TEST_F(HealthTest, ASecondServerOnTheSameStateIsRefused) {
+  StartServer();
+  EXPECT_EQ(App::Start(config_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(HealthTest, ASecondServerOnTheSamePortIsRefused) {
+  StartServer();
+  Config other = config_;
+  other.state_dir += "-other";
+  other.listen = "127.0.0.1:" + std::to_string(app_->port());
+  EXPECT_EQ(App::Start(other).status().code(), absl::StatusCode::kUnavailable);
+  std::filesystem::remove_all(other.state_dir);
+}
+
+// The callback API and the library's health service bring threads that poll the loops' sockets and
+// double the CPU of every call. gRPC calls them "nexting_thread".
+TEST_F(HealthTest, NoThreadOfTheCallbackApiExists) {
+  StartServer();
+  HealthCheckResponse response;
+  ASSERT_TRUE(Check("", &response).ok());
+  std::map<std::string, int> threads;
+  for (const auto& task : std::filesystem::directory_iterator("/proc/self/task")) {
+    std::string name;
+    std::getline(std::ifstream(task.path() / "comm"), name);
+    ++threads[name];
+  }
+  EXPECT_EQ(threads.count("nexting_thread"), 0u);
+  EXPECT_GE(threads["latent-loop-0"], 1);
+}
+
+}  // namespace
+}  // namespace latent
