@@ -3,6 +3,7 @@
 
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include "absl/strings/str_split.h"
 #include "tests/integration/server_fixture.h"
@@ -15,7 +16,8 @@ class MetricsTest : public ServerTest {
   // "name type" of every family.
   static std::set<std::string> Families(const std::string& text) {
     std::set<std::string> families;
-    for (const std::string& line : absl::StrSplit(text, '\n')) {
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);) {
       const std::vector<std::string> words = absl::StrSplit(line, ' ');
       if (words.size() == 4 && words[1] == "TYPE") families.insert(words[2] + " " + words[3]);
     }

@@ -14,7 +14,6 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "core/base/crc32c.h"
 #include "google/rpc/status.pb.h"
 
@@ -87,7 +86,8 @@ std::string ServerTest::Scrape() const {
 }
 
 double ServerTest::Value(const std::string& text, const std::string& series) {
-  for (const std::string& line : absl::StrSplit(text, '\n')) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
     double value = 0;
     if (line.rfind(series + " ", 0) == 0 &&
         absl::SimpleAtod(absl::string_view(line).substr(series.size() + 1), &value)) {
