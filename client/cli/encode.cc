@@ -122,7 +122,8 @@ absl::Status DrawCodes(const Flags& flags, const Codes& codes, const RowSource& 
   plot.x = plane.x;
   plot.y = plane.y;
   plot.labels = source.labels();
-  plot.label_names = absl::StrSplit(flags.label_names, ',', absl::SkipEmpty());
+  plot.label_names = source.label_names();
+  if (!flags.label_names.empty()) plot.label_names = absl::StrSplit(flags.label_names, ',');
   LATENT_ASSIGN_OR_RETURN(const Canvas canvas, DrawScatter(plot));
   return WritePng(canvas, flags.output.image);
 }
@@ -191,7 +192,8 @@ void AddEncode(CLI::App& app, Context& context) {
                     "Standard deviations too (variational models)");
   command->add_option("--seed", flags->seed,
                       "Draw codes rather than take their mean (variational models)");
-  command->add_option("--label-names", flags->label_names, "Names of labels in the scatter: a,b,c");
+  command->add_option("--label-names", flags->label_names,
+                      "Names of labels in the scatter: a,b,c (default: the dataset's)");
   command->footer(
       "Sparse codes are written as CSV lines row,index,value. A file of more rows than one "
       "request\n"

@@ -118,6 +118,8 @@ absl::Status RowSource::AskDataset(Context& context, const RowFlags& flags) {
   }
   LATENT_ASSIGN_OR_RETURN(rows_, CountOf(flags, available));
   columns_ = response.dataset().columns();
+  label_names_.assign(response.dataset().label_names().begin(),
+                      response.dataset().label_names().end());
   slice_.set_dataset(flags.dataset);
   slice_.set_part(part);
   slice_.set_offset(flags.offset);

@@ -43,6 +43,8 @@ class RowSource {
   const std::optional<Matrix>& cells() const { return cells_; }
   // One a row if labels came with the rows or by --labels; else none.
   const std::vector<std::int32_t>& labels() const { return labels_; }
+  // Names of labels 0, 1, 2, ..., if the dataset has them.
+  const std::vector<std::string>& label_names() const { return label_names_; }
   v1::Rows Slice(std::size_t first, std::size_t count) const;
   // Rows that one request carries: bounded by the server's limits and by memory.
   std::size_t rows_per_request() const;
@@ -62,6 +64,7 @@ class RowSource {
   std::string description_;
   std::optional<Matrix> cells_;
   std::vector<std::int32_t> labels_;
+  std::vector<std::string> label_names_;
   v1::DatasetSlice slice_;
 };
 

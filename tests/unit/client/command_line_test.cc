@@ -1,16 +1,23 @@
 // Runs the `latent` program itself against a server whose answers a test gives.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include "google/rpc/error_details.pb.h"
 #include "latent/v1/dataset_service.grpc.pb.h"
 #include "latent/v1/inference_service.grpc.pb.h"
 #include "latent/v1/registry_service.grpc.pb.h"
+#include "latent/v1/system_service.grpc.pb.h"
 #include "latent/v1/training_service.grpc.pb.h"
 #include "tests/unit/client/fake_server.h"
 
@@ -305,6 +312,38 @@ TEST_F(InferTest, ReportsPsnrAndDrawsTheTriptych) {
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_THAT(outcome.out, HasSubstr("psnr_denoised_db,4.25969\n"));
   EXPECT_THAT(ReadFile(folder_ + "/t.png"), StartsWith("\x89PNG"));
+}
+
+// Answers only when the caller has gone.
+class StuckSystem : public v1::SystemService::Service {
+ public:
+  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest*,
+                             v1::GetServerInfoResponse*) override {
+    entered.store(true);
+    entered.notify_all();
+    while (!context->IsCancelled()) std::this_thread::yield();
+    return grpc::Status::CANCELLED;
+  }
+  std::atomic<bool> entered = false;
+};
+
+TEST(CommandLineTest, InterruptCancelsTheCallAndExitsWith130) {
+  StuckSystem system;
+  FakeServer server({&system});
+  std::string binary = LATENT_BINARY, flag = "--server=" + server.address(), verb = "info";
+  char* const arguments[] = {binary.data(), flag.data(), verb.data(), nullptr};
+  pid_t process = 0;
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+  ASSERT_EQ(posix_spawn(&process, binary.c_str(), &actions, nullptr, arguments, environ), 0);
+  posix_spawn_file_actions_destroy(&actions);
+  system.entered.wait(false);
+  kill(process, SIGINT);
+  int status = 0;
+  ASSERT_EQ(waitpid(process, &status, 0), process);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 130);
 }
 
 TEST_F(InferTest, ServerErrorsCarryTheirCode) {
