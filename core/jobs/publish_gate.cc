@@ -36,6 +36,10 @@ const char* LikelihoodFamily(const v1::TrainingPlan& plan) {
 }
 
 AliasDecision DecideByBound(const GateFacts& facts, AliasDecision decision) {
+  if (!facts.candidate) {
+    decision.why = facts.candidate_missing;
+    return decision;
+  }
   const double bound = facts.publish.bound();
   const GateFigure& figure = *facts.candidate;
   decision.moves = Reaches(figure, bound);
@@ -59,6 +63,10 @@ AliasDecision DecideByComparison(const GateFacts& facts, const GateAlias& alias,
     decision.why = absl::StrCat("not comparable with version ", alias.current_version, ": ",
                                 alias.not_comparable,
                                 decision.moves ? "; moved as allow_schema_change asks" : "");
+    return decision;
+  }
+  if (!facts.candidate) {
+    decision.why = facts.candidate_missing;
     return decision;
   }
   const GateFigure& figure = *facts.candidate;

@@ -38,7 +38,8 @@ struct GateAlias {
 struct GateFacts {
   v1::PublishSpec publish;
   bool first_version = false;           // the model has no version yet
-  std::optional<GateFigure> candidate;  // present where the policy needs it
+  std::optional<GateFigure> candidate;  // present where the policy needs it and it is defined
+  std::string candidate_missing;        // why it is absent, where the policy needs it
   std::vector<GateAlias> aliases;
 };
 

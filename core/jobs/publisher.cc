@@ -16,6 +16,16 @@ v1::Part GatePart(const Dataset& data) {
   return data.info().rows(v1::PART_VALIDATION) > 0 ? v1::PART_VALIDATION : v1::PART_TRAIN;
 }
 
+// By its name in the metric table; unlike the others it is computed without the rest.
+bool ComparesObjective(const v1::PublishSpec& publish) {
+  return publish.metric().empty() || publish.metric() == "validation_objective";
+}
+
+// Not every figure is defined for every model; that is no reason to lose one.
+bool IsUndefined(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsInvalidArgument(status);
+}
+
 // Shows one part where reported figures look for TEST rows, so that the gate's figures come from
 // rows that are not the reported ones.
 class PartAsTest final : public Dataset {
@@ -71,10 +81,14 @@ absl::StatusOr<GateFacts> Publisher::Gather() {
   const auto policy = EffectivePolicy(facts.publish, facts.first_version);
   if (policy == v1::PUBLISH_POLICY_NEVER) return facts;
   if (policy == v1::PUBLISH_POLICY_IF_BETTER) {
-    if (!candidate_) {
-      LATENT_ASSIGN_OR_RETURN(candidate_, Figure(*content_.model, content_.plan));
+    if (!candidate_) candidate_ = Figure(*content_.model, content_.plan);
+    if (candidate_->ok()) {
+      facts.candidate = **candidate_;
+    } else if (IsUndefined(candidate_->status())) {
+      facts.candidate_missing = std::string(candidate_->status().message());
+    } else {
+      return candidate_->status();
     }
-    facts.candidate = candidate_;
   }
   const bool compare = ComparesWithAlias(facts.publish, facts.first_version);
   for (const std::string& alias : facts.publish.aliases()) {
@@ -116,13 +130,19 @@ absl::Status Publisher::GatherCurrent(const VersionInfo& version, bool compare, 
   };
   if (!alias.schema_change.empty()) {
     alias.not_comparable = alias.schema_change;
-  } else if (job_.plan.publish().metric().empty() &&
+  } else if (ComparesObjective(job_.plan.publish()) &&
              scaling(current.plan) != scaling(content_.plan)) {
     alias.not_comparable =
         "it scales rows differently, and the validation objective is in scaled units; name a "
         "metric in dataset units, or move the alias";
   } else {
-    LATENT_ASSIGN_OR_RETURN(alias.current, Figure(*current.model, current.plan));
+    absl::StatusOr<GateFigure> figure = Figure(*current.model, current.plan);
+    if (!figure.ok() && !IsUndefined(figure.status())) return figure.status();
+    if (figure.ok()) {
+      alias.current = *std::move(figure);
+    } else {
+      alias.not_comparable = std::string(figure.status().message());
+    }
   }
   return absl::OkStatus();
 }
@@ -132,7 +152,7 @@ absl::StatusOr<GateFigure> Publisher::Figure(const Autoencoder& model,
   const v1::Part part = GatePart(data_);
   const std::string on = part == v1::PART_VALIDATION ? "VALIDATION" : "TRAIN";
   const std::string& name = job_.plan.publish().metric();
-  if (name.empty()) {
+  if (ComparesObjective(job_.plan.publish())) {
     const double value = parts_.objective(model, data_, part, job_.plan.training().seed());
     return GateFigure{absl::StrCat("the validation objective on ", on, " rows"), "nats/row", value,
                       false};

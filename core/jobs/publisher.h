@@ -35,7 +35,8 @@ class Publisher {
   absl::StatusOr<GateAlias> GatherAlias(const ModelInfo* model, const std::string& alias,
                                         bool compare);
   absl::Status GatherCurrent(const VersionInfo& version, bool compare, GateAlias& alias);
-  // The figure that the gate compares, of any version, on the new job's VALIDATION rows.
+  // The figure that the gate compares, of any version, on the new job's VALIDATION rows. NOT_FOUND
+  // or INVALID_ARGUMENT if it has none that can be compared.
   absl::StatusOr<GateFigure> Figure(const Autoencoder& model, const v1::TrainingPlan& plan);
   absl::Status PublishVersion(const GateDecision& decision);
 
@@ -45,7 +46,7 @@ class Publisher {
   const VersionContent& content_;
   const Dataset& data_;
   const std::stop_token stop_;
-  std::optional<GateFigure> candidate_;
+  std::optional<absl::StatusOr<GateFigure>> candidate_;
 };
 
 }  // namespace latent

@@ -6,6 +6,14 @@
 #include "core/base/status.h"
 
 namespace latent {
+namespace {
+
+bool Names(const RegistrySnapshot& snapshot, const VersionKey& key) {
+  const auto model = snapshot.models.find(key.model);
+  return model != snapshot.models.end() && model->second->versions.contains(key.version);
+}
+
+}  // namespace
 
 ModelCache::ModelCache(Options options, Verify verify, Poster post)
     : options_(options), verify_(std::move(verify)), post_(std::move(post)) {}
@@ -53,19 +61,15 @@ absl::Status ModelCache::Preload(const VersionInfo& version) {
   // Whoever waits for a load of the same version in flight waits for that one.
   auto model = LoadNow(version);
   if (!model.ok()) return model.status();
-  Keep(*std::move(model), /*published=*/true);
+  Adopt(*std::move(model));
   return absl::OkStatus();
 }
 
 void ModelCache::Adopt(std::shared_ptr<const ServedModel> model) {
-  Keep(std::move(model), /*published=*/false);
-}
-
-void ModelCache::Keep(std::shared_ptr<const ServedModel> model, bool published) {
   std::vector<std::shared_ptr<const ServedModel>> dropped;  // freed after the lock
   MutexLock lock(&mutex_);
   const VersionKey key = model->key();
-  Insert(key, std::move(model), published);
+  Insert(key, std::move(model), snapshot_ != nullptr && Names(*snapshot_, key));
   EvictIdle(key, &dropped);
 }
 
@@ -129,13 +133,12 @@ void ModelCache::OnSnapshot(const std::shared_ptr<const RegistrySnapshot>& snaps
   std::vector<std::shared_ptr<const ServedModel>> dropped;
   {
     MutexLock lock(&mutex_);
-    if (seen_snapshot_ && snapshot->generation < generation_) return;
-    generation_ = snapshot->generation;
+    if (snapshot_ != nullptr && snapshot->generation < snapshot_->generation) return;
     missing = TakeTargets(*snapshot);
-    if (!seen_snapshot_) {
+    if (snapshot_ == nullptr) {
       for (const auto& version : missing) awaited_.insert({version->model, version->version});
     }
-    seen_snapshot_ = true;
+    snapshot_ = snapshot;
     DropDeleted(*snapshot, &dropped);
   }
   for (auto& version : missing) {
@@ -162,9 +165,7 @@ std::vector<std::shared_ptr<const VersionInfo>> ModelCache::TakeTargets(
 void ModelCache::DropDeleted(const RegistrySnapshot& snapshot,
                              std::vector<std::shared_ptr<const ServedModel>>* dropped) {
   for (auto it = entries_.begin(); it != entries_.end();) {
-    const auto model = snapshot.models.find(it->first.model);
-    const bool named =
-        model != snapshot.models.end() && model->second->versions.contains(it->first.version);
+    const bool named = Names(snapshot, it->first);
     if (named) it->second.published = true;
     // One that was adopted is not named yet; one that was named and is no more, was deleted.
     if (named || !it->second.published) {
@@ -178,7 +179,7 @@ void ModelCache::DropDeleted(const RegistrySnapshot& snapshot,
 
 bool ModelCache::ready() const {
   MutexLock lock(&mutex_);
-  return seen_snapshot_ && awaited_.empty();
+  return snapshot_ != nullptr && awaited_.empty();
 }
 
 std::vector<std::shared_ptr<const ServedModel>> ModelCache::Loaded() const {

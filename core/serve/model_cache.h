@@ -81,7 +81,6 @@ class ModelCache {
   absl::StatusOr<std::shared_ptr<const ServedModel>> LoadNow(const VersionInfo& version);
   void FinishLoad(const VersionKey& key,
                   const absl::StatusOr<std::shared_ptr<const ServedModel>>& result);
-  void Keep(std::shared_ptr<const ServedModel> model, bool published);
   void Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model, bool published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lets go of the least recently used versions over the bounds, never of `keep`.
@@ -101,9 +100,8 @@ class ModelCache {
   std::map<VersionKey, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::map<VersionKey, std::vector<Callback>> loading_ ABSL_GUARDED_BY(mutex_);
   std::set<VersionKey> aliased_ ABSL_GUARDED_BY(mutex_);
-  std::set<VersionKey> awaited_ ABSL_GUARDED_BY(mutex_);  // until ready
-  std::uint64_t generation_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool seen_snapshot_ ABSL_GUARDED_BY(mutex_) = false;
+  std::set<VersionKey> awaited_ ABSL_GUARDED_BY(mutex_);                      // until ready
+  std::shared_ptr<const RegistrySnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);  // the newest seen
   std::uint64_t use_clock_ ABSL_GUARDED_BY(mutex_) = 0;
   CacheStats stats_ ABSL_GUARDED_BY(mutex_);
 };
