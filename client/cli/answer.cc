@@ -64,7 +64,8 @@ Table Excerpt(const Answer& answer) {
   const bool cut = answer.headers.size() > kTableColumns;
   std::vector<std::string> headers = answer.headers;
   if (cut) headers.resize(kTableColumns);
-  headers.insert(headers.begin(), "row");
+  const bool numbered = headers[0] == "row";  // by the answer itself
+  if (!numbered) headers.insert(headers.begin(), "row");
   if (cut) headers.push_back("...");
   Table table(headers);
   for (std::size_t r = 0; r < std::min(answer.rows, kTableRows); ++r) {
@@ -76,7 +77,7 @@ Table Excerpt(const Answer& answer) {
         cell = FormatNumber(value);
       }
     }
-    cells.insert(cells.begin(), absl::StrCat(r));
+    if (!numbered) cells.insert(cells.begin(), absl::StrCat(r));
     if (cut) cells.push_back("");
     table.AddRow(cells);
   }
@@ -144,6 +145,10 @@ void Summary::Add(const std::string& name, const std::string& value) {
   entries_.push_back({name, value, JsonText(value)});
 }
 
+void Summary::AddFlag(const std::string& name, bool value) {
+  entries_.push_back({name, value ? "yes" : "no", value ? "true" : "false"});
+}
+
 std::string Summary::Json() const {
   std::string json = "{";
   for (const Entry& entry : entries_) {
@@ -205,7 +210,8 @@ absl::Status Emit(const Context& context, const OutputFlags& flags, const Answer
     case OutputFormat::kJson: {
       std::string json = summary.Json();
       json.resize(json.size() - 3);  // "\n}\n"
-      WriteOut(absl::StrCat(json, ",\n  \"data\": ", JsonRows(answer), "\n}\n"));
+      WriteOut(absl::StrCat(json, ",\n  \"headers\": ", nlohmann::json(answer.headers).dump(),
+                            ",\n  \"data\": ", JsonRows(answer), "\n}\n"));
       return absl::OkStatus();
     }
     case OutputFormat::kTable:

@@ -57,6 +57,7 @@ class Summary {
   void Add(const std::string& name, std::uint64_t value);
   void Add(const std::string& name, double value);
   void Add(const std::string& name, const std::string& value);
+  void AddFlag(const std::string& name, bool value);
   std::string Json() const;
   Table ToTable() const;
 

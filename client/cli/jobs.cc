@@ -105,18 +105,23 @@ absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::st
     return absl::FailedPreconditionError(absl::StrCat(
         "job ", job.id(), " has no finished epoch to draw; closed-form solutions have none"));
   }
-  CurvePlot plot{.title = absl::StrCat(job.plan().model(), ": losses of job ", job.id()),
-                 .x_label = "epoch",
-                 .y_label = "nats a row"};
-  plot.curves.push_back(train);
-  if (!validation.points.empty()) plot.curves.push_back(validation);
+  std::vector<CurvePlot> plots(1);
+  plots[0].title = absl::StrCat(job.plan().model(), ": losses of job ", job.id());
+  plots[0].curves.push_back(train);
+  if (!validation.points.empty()) plots[0].curves.push_back(validation);
   if (terms.size() > 1) {
+    CurvePlot& plot = plots.emplace_back();
+    plot.title = "Terms of the training loss";
     for (auto& [name, curve] : terms) {
       curve.name = name;
       plot.curves.push_back(curve);
     }
   }
-  const auto canvas = DrawCurves(plot);
+  for (CurvePlot& plot : plots) {
+    plot.x_label = "epoch";
+    plot.y_label = "nats a row";
+  }
+  const auto canvas = DrawCurves(plots);
   if (!canvas.ok()) return canvas.status();
   return WritePng(*canvas, path);
 }

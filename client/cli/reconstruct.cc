@@ -161,8 +161,7 @@ absl::Status RunDenoise(Context& context, const Flags& flags) {
   const bool noise_added = denoised.noisy.rows() > 0;
   Summary summary(target);
   summary.Add("rows", std::uint64_t{denoised.rows.rows()});
-  summary.Add("trained_with_corruption",
-              std::string(denoised.trained_with_corruption ? "yes" : "no"));
+  summary.AddFlag("trained_with_corruption", denoised.trained_with_corruption);
   std::string footer;
   Matrix clean;
   if (noise_added) {

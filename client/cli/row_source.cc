@@ -3,6 +3,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -96,8 +97,8 @@ absl::Status RowSource::ReadFile(const RowFlags& flags) {
     const auto first = table.labels.begin() + static_cast<std::ptrdiff_t>(flags.offset);
     labels_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
   }
-  description_ =
-      absl::StrCat("rows ", flags.offset, " to ", flags.offset + rows_ - 1, " of ", flags.input);
+  description_ = absl::StrCat("rows ", flags.offset, " to ", flags.offset + rows_ - 1, " of ",
+                              std::filesystem::path(flags.input).filename().string());
   return absl::OkStatus();
 }
 

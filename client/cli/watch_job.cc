@@ -16,12 +16,13 @@ class EventPrinter {
   void Show(const v1::JobEvent& event) {
     const bool new_state = event.state() != job_.state || event.phase() != job_.phase;
     job_.Add(event);
-    if (!event.message().empty()) line_.Print(Printable(event.message()));
+    const std::string remark =
+        event.message().empty() ? "" : absl::StrCat("  ", Printable(event.message()));
     const Terminal& terminal = line_.terminal();
     if (terminal.live) {
-      line_.Update(job_.Text(terminal.width - 1, terminal.unicode), event.stored());
+      line_.Update(job_.Text(terminal.width - 1, terminal.unicode) + remark, event.stored());
     } else if (new_state || event.stored()) {
-      const std::string text = job_.PlainText();
+      const std::string text = job_.PlainText() + remark;
       if (text != last_) line_.Print(text);
       last_ = text;
     }

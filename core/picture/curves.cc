@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
 
 #include "core/base/status.h"
 #include "core/picture/axes.h"
@@ -10,7 +11,8 @@
 namespace latent {
 namespace {
 
-constexpr int kWidth = 720, kHeight = 400;
+constexpr int kWidth = 720, kHeight = 360;
+constexpr int kLeft = 92, kTop = 44, kBottom = 56;
 constexpr double kLogRatio = 30;
 
 bool Finite(Point p) { return std::isfinite(p.x) && std::isfinite(p.y); }
@@ -37,21 +39,21 @@ void DrawCurve(Canvas& canvas, const PlotArea& area, const Curve& curve, Color c
   }
 }
 
-void DrawLegend(Canvas& canvas, int left, int top, const std::vector<Curve>& curves) {
-  for (std::size_t i = 0; i < curves.size(); ++i) {
+// The colour of each curve's name.
+using Colors = std::map<std::string, Color>;
+
+void DrawLegend(Canvas& canvas, int left, int top, const CurvePlot& plot, const Colors& colors) {
+  for (std::size_t i = 0; i < plot.curves.size(); ++i) {
     const int y = top + static_cast<int>(i) * 22;
-    canvas.DrawLine({left + 1.0, y + 7.0}, {left + 19.0, y + 7.0}, 3, CategoryColor(i));
-    canvas.DrawText(left + 28, y, curves[i].name, kInk);
+    const std::string& name = plot.curves[i].name;
+    canvas.DrawLine({left + 1.0, y + 7.0}, {left + 19.0, y + 7.0}, 3, colors.at(name));
+    canvas.DrawText(left + 28, y, name, kInk);
   }
 }
 
-}  // namespace
-
-absl::StatusOr<Canvas> DrawCurves(const CurvePlot& plot) {
+absl::Status DrawPlot(Canvas& canvas, int top, const CurvePlot& plot, const Colors& colors) {
   Range x, y;
-  int legend = 0;
   for (const Curve& curve : plot.curves) {
-    legend = std::max(legend, Canvas::TextWidth(curve.name) + 52);
     for (const Point& point : curve.points) {
       if (!Finite(point)) continue;
       x.Add(point.x);
@@ -62,18 +64,34 @@ absl::StatusOr<Canvas> DrawCurves(const CurvePlot& plot) {
     return absl::InvalidArgumentError("curves: there is no finite point to draw");
   }
   const bool log = plot.allow_log_y && y.low > 0 && y.high / y.low > kLogRatio;
-  PlotArea area{.left = 92,
-                .top = 44,
-                .width = kWidth,
-                .height = kHeight,
-                .x = MakeAxis(x.low, x.high, 10),
-                .y = MakeAxis(y.low, y.high, 6, log)};
-  Canvas canvas(area.left + kWidth + 24 + legend, area.top + kHeight + 56, kPaper);
+  const PlotArea area{.left = kLeft,
+                      .top = top + kTop,
+                      .width = kWidth,
+                      .height = kHeight,
+                      .x = MakeAxis(x.low, x.high, 10),
+                      .y = MakeAxis(y.low, y.high, 6, log)};
   DrawAxes(canvas, area, plot.title, plot.x_label, plot.y_label);
-  for (std::size_t i = 0; i < plot.curves.size(); ++i) {
-    DrawCurve(canvas, area, plot.curves[i], CategoryColor(i));
+  for (const Curve& curve : plot.curves) DrawCurve(canvas, area, curve, colors.at(curve.name));
+  DrawLegend(canvas, area.left + kWidth + 20, area.top + 8, plot, colors);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<Canvas> DrawCurves(std::span<const CurvePlot> plots) {
+  int legend = 0;
+  Colors colors;
+  for (const CurvePlot& plot : plots) {
+    for (const Curve& curve : plot.curves) {
+      legend = std::max(legend, Canvas::TextWidth(curve.name) + 52);
+      colors.emplace(curve.name, CategoryColor(colors.size()));
+    }
   }
-  DrawLegend(canvas, area.left + kWidth + 20, area.top + 8, plot.curves);
+  constexpr int kPlotHeight = kTop + kHeight + kBottom;
+  Canvas canvas(kLeft + kWidth + 24 + legend, kPlotHeight * static_cast<int>(plots.size()), kPaper);
+  for (std::size_t i = 0; i < plots.size(); ++i) {
+    LATENT_RETURN_IF_ERROR(DrawPlot(canvas, kPlotHeight * static_cast<int>(i), plots[i], colors));
+  }
   return canvas;
 }
 

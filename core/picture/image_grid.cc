@@ -10,8 +10,9 @@ namespace latent {
 namespace {
 
 constexpr int kMargin = 16;
-constexpr int kGap = 4;        // between images
-constexpr int kBlockGap = 14;  // between blocks of lines
+constexpr int kGap = 4;          // between images
+constexpr int kBlockGap = 14;    // between blocks of lines
+constexpr int kMaxColumns = 16;  // where the caller names none
 constexpr int kMaxImages = 4096;
 constexpr int kMaxSide = 4096;
 
@@ -61,7 +62,11 @@ Layout LayOut(const ImageShape& shape, std::span<const ImageLine> lines,
               const GridOptions& options) {
   Layout layout;
   layout.images = static_cast<int>(lines[0].cells.size() / shape.cells());
-  layout.columns = std::min(options.columns > 0 ? options.columns : 16, layout.images);
+  layout.columns = std::min(options.columns, layout.images);
+  if (options.columns <= 0) {  // as few blocks as can be, of equal width
+    const int blocks = (layout.images + kMaxColumns - 1) / kMaxColumns;
+    layout.columns = (layout.images + blocks - 1) / blocks;
+  }
   layout.blocks = (layout.images + layout.columns - 1) / layout.columns;
   layout.lines = static_cast<int>(lines.size());
   layout.pixel =

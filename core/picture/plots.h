@@ -36,7 +36,7 @@ struct ImageLine {
 struct GridOptions {
   std::string title = {};
   std::string footer = {};
-  int columns = 0;     // images a line before it wraps; 0 means 16
+  int columns = 0;     // images a line before it wraps; 0 means up to 16
   int pixel_size = 0;  // screen pixels a cell and side; 0 makes images about 56 pixels wide
 };
 
@@ -67,8 +67,9 @@ struct CurvePlot {
   bool allow_log_y = true;
 };
 
-// Curves with axes, ticks and a legend. INVALID_ARGUMENT without any finite point.
-absl::StatusOr<Canvas> DrawCurves(const CurvePlot& plot);
+// Curves with axes, ticks and a legend; several plots one below the other, a curve of a name that
+// an earlier plot has keeps its colour. INVALID_ARGUMENT for a plot without any finite point.
+absl::StatusOr<Canvas> DrawCurves(std::span<const CurvePlot> plots);
 
 }  // namespace latent
 

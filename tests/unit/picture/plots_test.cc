@@ -80,6 +80,14 @@ TEST(ImageGridTest, DrawsThreeChannelsAsColour) {
   EXPECT_EQ(Count(*canvas, {255, 0, 51}), 9);
 }
 
+TEST(ImageGridTest, WrapsIntoBlocksOfEqualWidth) {
+  const std::vector<float> cells(20);
+  const ImageLine line{.cells = cells};
+  const auto canvas = DrawImageGrid({1, 1, 1}, {&line, 1}, {.pixel_size = 6});
+  ASSERT_TRUE(canvas.ok()) << canvas.status();
+  EXPECT_EQ(canvas->width(), 2 * 16 + 10 * 6 + 9 * 4);
+}
+
 TEST(ImageGridTest, RefusesLinesOfDifferentLength) {
   const float cells[8] = {};
   const ImageLine lines[] = {{.cells = cells}, {.cells = std::span(cells).first(4)}};
@@ -165,17 +173,31 @@ TEST(CurvesTest, DrawsEachCurveInItsColour) {
     }
     plot.curves.push_back(curve);
   }
-  const auto canvas = DrawCurves(plot);
+  const auto canvas = DrawCurves({&plot, 1});
   ASSERT_TRUE(canvas.ok()) << canvas.status();
   for (std::size_t c = 0; c < 3; ++c) EXPECT_TRUE(Has(*canvas, CategoryColor(c))) << c;
   EXPECT_FALSE(Has(*canvas, CategoryColor(3)));
   Keep(*canvas, "curves.png");
 }
 
+TEST(CurvesTest, StacksPlotsAndKeepsColoursByName) {
+  CurvePlot first{.title = "loss"}, second{.title = "terms"};
+  first.curves.push_back({.name = "total", .points = {{1, 3}, {2, 2}}});
+  second.curves.push_back({.name = "kl", .points = {{1, 0.1}, {2, 0.2}}});
+  second.curves.push_back({.name = "total", .points = {{1, 3}, {2, 2}}});
+  const auto one = DrawCurves({&first, 1});
+  const CurvePlot both[] = {first, second};
+  const auto two = DrawCurves(both);
+  ASSERT_TRUE(one.ok() && two.ok());
+  EXPECT_EQ(two->height(), 2 * one->height());
+  EXPECT_TRUE(Has(*two, CategoryColor(1)));
+  EXPECT_FALSE(Has(*two, CategoryColor(2)));
+}
+
 TEST(CurvesTest, RefusesCurvesWithoutPoints) {
   CurvePlot plot;
   plot.curves.push_back({.name = "empty", .points = {{0, std::nan("")}}});
-  EXPECT_EQ(DrawCurves(plot).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(DrawCurves({&plot, 1}).status().code(), absl::StatusCode::kInvalidArgument);
 }
 
 }  // namespace
