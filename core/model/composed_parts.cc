@@ -35,36 +35,20 @@ ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
       scaling(spec.scaling(), statistics),
       extremes(statistics, scaling),
       means(statistics.mean.begin(), statistics.mean.end()),
-      network(BuildNetwork(spec, statistics.mean.size(), &parameters)) {
+      network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
+      pack_backward(spec.tied_weights()) {
   if (RowLikelihood::LearnsVariance(spec.likelihood())) {
     log_variance = parameters.Add("likelihood.log_variance", 1, 1, false);
   }
   parameters.Allocate();
   packed.resize(parameters.segments().size());
-  reads_backward.resize(parameters.segments().size());
-  for (const NetworkLayer& layer : network.decoder) {
-    if (layer.transposed) reads_backward[layer.weight] = true;
-  }
-}
-
-void ComposedAutoencoder::Parts::PrepareTraining() {
-  // All but the layers that read the row itself: nobody asks for a row's gradient.
-  for (std::size_t i = 1; i < network.encoder.size(); ++i) {
-    reads_backward[network.encoder[i].weight] = true;
-  }
-  if (!network.encoder.empty()) {
-    reads_backward[network.code.weight] = true;
-    if (network.log_variance) reads_backward[network.log_variance->weight] = true;
-  }
-  for (const NetworkLayer& layer : network.decoder) reads_backward[layer.weight] = true;
-  PackAll();
 }
 
 void ComposedAutoencoder::Parts::PackWeight(std::size_t segment, std::size_t first,
                                             std::size_t count) {
   const ConstMatrix rows =
       static_cast<const ParameterSet&>(parameters).matrix(segment).slice_rows(first, count);
-  if (reads_backward[segment]) {
+  if (pack_backward) {
     packed[segment].PackRows(rows, first);
   } else {
     packed[segment].forward.PackRows(rows, first);
@@ -76,7 +60,7 @@ void ComposedAutoencoder::Parts::PackAll() {
     const ParameterSegment& segment = parameters.segment(i);
     if (!segment.matrix) continue;
     packed[i].forward.Resize(segment.rows, segment.columns);
-    if (reads_backward[i]) packed[i].backward.Resize(segment.columns, segment.rows);
+    if (pack_backward) packed[i].backward.Resize(segment.columns, segment.rows);
     PackWeight(i, 0, segment.rows);
   }
 }

@@ -37,8 +37,6 @@ inline std::uint64_t SeedFor(RandomPurpose purpose, std::uint64_t seed) {
 struct ComposedAutoencoder::Parts {
   Parts(const v1::ModelSpec& model_spec, const ColumnStatistics& column_statistics);
 
-  // From now on packs what gradients at layers' inputs are computed with.
-  void PrepareTraining();
   // Packs rows first .. first + count - 1 of one weight matrix as far as they are read.
   void PackWeight(std::size_t segment, std::size_t first, std::size_t count);
   void PackAll();
@@ -59,7 +57,7 @@ struct ComposedAutoencoder::Parts {
   Network network;
   std::optional<std::size_t> log_variance;  // segment of a learned ln(variance)
   std::vector<DensePacked> packed;          // by segment; weights only
-  std::vector<bool> reads_backward;         // by segment: whether anyone reads packed.backward
+  bool pack_backward = false;               // tied weights and training read both packings
 };
 
 LATENT_NUMERICS_END

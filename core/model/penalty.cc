@@ -1,13 +1,9 @@
 #include "core/model/penalty.h"
 
-#include <array>
 #include <cmath>
-#include <numeric>
 
 LATENT_NUMERICS_BEGIN
 namespace {
-
-constexpr std::size_t kLanes = 8;
 
 double WeightOf(const v1::ActivityPenalty& spec, std::size_t layer) {
   const int index = static_cast<int>(layer);
@@ -28,19 +24,17 @@ PenaltySums ChargeActivity(const LayerPenalty& penalty, std::span<const Real> ac
                            Real scale, std::span<Real> gradient) {
   const Real slope1 = static_cast<Real>(penalty.l1) * scale;
   const Real slope2 = static_cast<Real>(2 * penalty.l2) * scale;
-  // Sums by index modulo kLanes: chains that do not wait for each other, in an order that is fixed.
-  std::array<double, kLanes> absolute{};
-  std::array<double, kLanes> squares{};
+  double absolute = 0;
+  double squares = 0;
   for (std::size_t i = 0; i < activations.size(); ++i) {
     const Real h = activations[i];
     const auto wide = static_cast<double>(h);
-    absolute[i % kLanes] += std::abs(wide);
-    squares[i % kLanes] += wide * wide;
-    const Real sign = static_cast<Real>(h > 0) - static_cast<Real>(h < 0);
+    absolute += std::abs(wide);
+    squares += wide * wide;
+    const Real sign = h > 0 ? Real{1} : (h < 0 ? Real{-1} : Real{0});
     gradient[i] = slope1 * sign + slope2 * h;
   }
-  return {.l1 = penalty.l1 * std::accumulate(absolute.begin(), absolute.end(), 0.0),
-          .l2 = penalty.l2 * std::accumulate(squares.begin(), squares.end(), 0.0)};
+  return {.l1 = penalty.l1 * absolute, .l2 = penalty.l2 * squares};
 }
 
 void NormaliseVectors(Matrix weights, bool by_column) {

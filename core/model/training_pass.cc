@@ -125,7 +125,8 @@ std::vector<LayerPass*> TrainingPass::State::Layers() {
 
 TrainingPass::TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads)
     : state_(std::make_unique<State>(model->parts_.get(), max_batch, threads)) {
-  model->parts_->PrepareTraining();
+  model->parts_->pack_backward = true;
+  model->parts_->PackAll();
 }
 TrainingPass::~TrainingPass() = default;
 
