@@ -96,6 +96,10 @@ int ExitCodeOf(const absl::Status& status) {
 std::string DescribeError(const absl::Status& status, const std::string& server) {
   const RpcError error = RpcErrorOf(status);
   const std::string code = absl::StatusCodeToString(status.code());
+  // Commands call what has no code of its own, such as a job that failed, unknown.
+  if (absl::IsUnknown(status) && error.fields.empty()) {
+    return absl::StrCat("error: ", Printable(std::string(status.message())), "\n");
+  }
   std::string text = absl::StrCat("error: ", code);
   if (!error.reason.empty()) absl::StrAppend(&text, " (", Printable(error.reason), ")");
   if (error.fields.empty()) {

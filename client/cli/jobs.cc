@@ -82,13 +82,12 @@ absl::StatusOr<std::vector<v1::JobEvent>> StoredEvents(Context& context, const v
   return events;
 }
 
-absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::string& path) {
-  const auto events = StoredEvents(context, job);
-  if (!events.ok()) return events.status();
-  std::map<std::string, Curve> terms;
+// Losses over epochs, and their terms in a plot of their own where there are several.
+std::vector<CurvePlot> LossPlots(const std::vector<v1::JobEvent>& events) {
   Curve train{.name = "training loss"}, validation{.name = "validation objective"};
+  std::map<std::string, Curve> terms;
   std::uint32_t last_epoch = 0;
-  for (const v1::JobEvent& event : *events) {
+  for (const v1::JobEvent& event : events) {
     const v1::TrainProgress& progress = event.progress();
     if (progress.epoch() <= last_epoch) continue;
     last_epoch = progress.epoch();
@@ -98,29 +97,30 @@ absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::st
       validation.points.push_back({epoch, progress.validation_loss()});
     }
     for (const v1::LossTerm& term : progress.terms()) {
+      terms[term.name()].name = term.name();
       terms[term.name()].points.push_back({epoch, term.value()});
     }
   }
-  if (train.points.empty()) {
+  std::vector<CurvePlot> plots;
+  if (train.points.empty()) return plots;
+  plots.push_back({.x_label = "epoch", .y_label = "nats a row", .curves = {train}});
+  if (!validation.points.empty()) plots[0].curves.push_back(validation);
+  if (terms.size() < 2) return plots;
+  plots.push_back(
+      {.title = "Terms of the training loss", .x_label = "epoch", .y_label = "nats a row"});
+  for (const auto& [name, curve] : terms) plots[1].curves.push_back(curve);
+  return plots;
+}
+
+absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::string& path) {
+  const auto events = StoredEvents(context, job);
+  if (!events.ok()) return events.status();
+  std::vector<CurvePlot> plots = LossPlots(*events);
+  if (plots.empty()) {
     return absl::FailedPreconditionError(absl::StrCat(
         "job ", job.id(), " has no finished epoch to draw; closed-form solutions have none"));
   }
-  std::vector<CurvePlot> plots(1);
   plots[0].title = absl::StrCat(job.plan().model(), ": losses of job ", job.id());
-  plots[0].curves.push_back(train);
-  if (!validation.points.empty()) plots[0].curves.push_back(validation);
-  if (terms.size() > 1) {
-    CurvePlot& plot = plots.emplace_back();
-    plot.title = "Terms of the training loss";
-    for (auto& [name, curve] : terms) {
-      curve.name = name;
-      plot.curves.push_back(curve);
-    }
-  }
-  for (CurvePlot& plot : plots) {
-    plot.x_label = "epoch";
-    plot.y_label = "nats a row";
-  }
   const auto canvas = DrawCurves(plots);
   if (!canvas.ok()) return canvas.status();
   return WritePng(*canvas, path);

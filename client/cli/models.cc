@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <map>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
@@ -34,7 +35,8 @@ Table DescribeModel(const v1::Model& model) {
   Table table({"field", "value"});
   table.AddRow({"name", model.name()});
   if (!model.description().empty()) table.AddRow({"description", model.description()});
-  for (const auto& [key, value] : model.labels()) table.AddRow({"label " + key, value});
+  const std::map<std::string, std::string> labels(model.labels().begin(), model.labels().end());
+  for (const auto& [key, value] : labels) table.AddRow({"label " + key, value});
   table.AddRow({"aliases", AliasesText(model)});
   table.AddRow({"newest_version", absl::StrCat(model.newest_version())});
   table.AddRow({"versions", absl::StrCat(model.version_count())});

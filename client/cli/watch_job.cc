@@ -56,8 +56,8 @@ absl::StatusOr<v1::TrainJob> WatchToTheEnd(Context& context, const std::string& 
 
 absl::Status StatusOfEndedJob(const v1::TrainJob& job) {
   if (job.state() == v1::JOB_STATE_SUCCEEDED) return absl::OkStatus();
-  return absl::InternalError(absl::StrCat("job ", job.id(), " ended as ", ShortName(job.state()),
-                                          job.error().empty() ? "" : ": ", job.error()));
+  return absl::UnknownError(absl::StrCat("job ", job.id(), " ended as ", ShortName(job.state()),
+                                         job.error().empty() ? "" : ": ", job.error()));
 }
 
 void PrintJob(const Context& context, const v1::TrainJob& job) {

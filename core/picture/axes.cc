@@ -70,6 +70,10 @@ Axis MakeAxis(double low, double high, int count, bool log) {
   return axis;
 }
 
+void KeepWholeTicks(Axis* axis) {
+  std::erase_if(axis->ticks, [](double tick) { return std::abs(tick - std::round(tick)) > 1e-9; });
+}
+
 std::string FormatTick(double value) {
   char text[32];
   std::snprintf(text, sizeof(text), "%.4g", std::abs(value) < 1e-300 ? 0.0 : value);

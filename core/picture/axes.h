@@ -20,6 +20,9 @@ struct Axis {
   double Share(double value) const;
 };
 
+// Keeps the ticks that are whole numbers, for counts.
+void KeepWholeTicks(Axis* axis);
+
 // An axis over [low, high], widened a little and with about `count` ticks at 1, 2 or 5 times a
 // power of ten. Equal ends are spread apart.
 Axis MakeAxis(double low, double high, int count, bool log = false);

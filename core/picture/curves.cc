@@ -20,9 +20,11 @@ bool Finite(Point p) { return std::isfinite(p.x) && std::isfinite(p.y); }
 struct Range {
   double low = std::numeric_limits<double>::infinity();
   double high = -std::numeric_limits<double>::infinity();
+  bool whole = true;  // all values are whole numbers
   void Add(double v) {
     low = std::min(low, v);
     high = std::max(high, v);
+    whole = whole && v == std::round(v);
   }
 };
 
@@ -64,12 +66,13 @@ absl::Status DrawPlot(Canvas& canvas, int top, const CurvePlot& plot, const Colo
     return absl::InvalidArgumentError("curves: there is no finite point to draw");
   }
   const bool log = plot.allow_log_y && y.low > 0 && y.high / y.low > kLogRatio;
-  const PlotArea area{.left = kLeft,
-                      .top = top + kTop,
-                      .width = kWidth,
-                      .height = kHeight,
-                      .x = MakeAxis(x.low, x.high, 10),
-                      .y = MakeAxis(y.low, y.high, 6, log)};
+  PlotArea area{.left = kLeft,
+                .top = top + kTop,
+                .width = kWidth,
+                .height = kHeight,
+                .x = MakeAxis(x.low, x.high, 10),
+                .y = MakeAxis(y.low, y.high, 6, log)};
+  if (x.whole) KeepWholeTicks(&area.x);
   DrawAxes(canvas, area, plot.title, plot.x_label, plot.y_label);
   for (const Curve& curve : plot.curves) DrawCurve(canvas, area, curve, colors.at(curve.name));
   DrawLegend(canvas, area.left + kWidth + 20, area.top + 8, plot, colors);

@@ -24,6 +24,13 @@ TEST(AxisTest, LogAxisMapsGeometricMiddleToOneHalf) {
   EXPECT_NEAR(MakeAxis(1, 100, 6, true).Share(10), 0.5, 1e-12);
 }
 
+TEST(AxisTest, KeepsWholeTicksForCounts) {
+  Axis axis = MakeAxis(1, 3, 10);
+  EXPECT_GT(axis.ticks.size(), 3u);
+  KeepWholeTicks(&axis);
+  EXPECT_THAT(axis.ticks, ElementsAre(1, 2, 3));
+}
+
 TEST(AxisTest, EqualEndsAreSpreadApart) {
   const Axis axis = MakeAxis(3, 3, 5);
   EXPECT_LT(axis.low, 3);
