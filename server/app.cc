@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <string>
@@ -34,6 +35,8 @@ Config InForce(Config config) {
   const CpuBudget budget = MeasureCpuBudget();
   if (config.loops == 0) config.loops = DefaultLoops(budget);
   if (config.train_threads == 0) config.train_threads = DefaultTrainThreads(budget);
+  // So that it is found in, and cut out of, whatever message names a file below it.
+  config.state_dir = std::filesystem::absolute(config.state_dir).lexically_normal().string();
   return config;
 }
 
@@ -108,6 +111,7 @@ class App::Impl {
 
   int port() const { return server_.port(); }
   int metrics_port() const { return metrics_.port(); }
+  std::uint64_t rows_in_flight() const { return inference_.rows_in_flight(); }
 
  private:
   // Parsing of uploads, slices of datasets, artefacts.
@@ -162,6 +166,7 @@ App::App(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 App::~App() = default;
 int App::port() const { return impl_->port(); }
 int App::metrics_port() const { return impl_->metrics_port(); }
+std::uint64_t App::rows_in_flight() const { return impl_->rows_in_flight(); }
 void App::Shutdown() { impl_->Shutdown(); }
 
 }  // namespace latent

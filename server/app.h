@@ -4,6 +4,7 @@
 #ifndef LATENT_SERVER_APP_H_
 #define LATENT_SERVER_APP_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -24,6 +25,9 @@ class App {
   // Bound ports; 0 for a UNIX socket, and for metrics that are off.
   int port() const;
   int metrics_port() const;
+
+  // Rows of calls that have not been answered.
+  std::uint64_t rows_in_flight() const;
 
   // Health says NOT_SERVING, the running job checkpoints and goes back to the queue, calls in
   // flight end within `drain_seconds`. A second call does nothing.

@@ -1,17 +1,23 @@
 #include "server/backend.h"
 
+#include <chrono>
 #include <future>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/base/status.h"
+#include "core/eval/metric_table.h"
 #include "server/logging.h"
 #include "server/version.h"
 
 namespace latent {
 
 Backend::Backend(Config config, IoExecutor* loader) : config_(std::move(config)), loader_(loader) {
+  plan_environment_.is_metric = [](std::string_view name) {
+    const MetricDefinition* metric = FindMetricDefinition(name);
+    return metric != nullptr && metric->better != Better::kNeither;
+  };
   plan_environment_.default_threads = static_cast<std::uint32_t>(config_.train_threads);
 }
 
@@ -27,11 +33,29 @@ absl::Status Backend::Open() {
   LATENT_RETURN_IF_ERROR(loader_->Submit([&loaded] { loaded.set_value(); }));
   loaded.get_future().wait();
   runner_->Start();
+  maintenance_ = std::jthread([this](std::stop_token stop) { MaintainHourly(std::move(stop)); });
   return absl::OkStatus();
 }
 
 void Backend::StopJobs() {
   if (runner_ != nullptr) runner_->Stop();
+  maintenance_.request_stop();
+  MutexLock lock(&mutex_);
+  wake_.NotifyAll();
+}
+
+void Backend::MaintainHourly(std::stop_token stop) {
+  for (;;) {
+    const auto next = std::chrono::steady_clock::now() + std::chrono::hours(1);
+    {
+      MutexLock lock(&mutex_);
+      while (!stop.stop_requested() && wake_.WaitUntil(&mutex_, next)) {
+      }
+    }
+    if (stop.stop_requested()) return;
+    const absl::Status status = store_->Maintain();
+    if (!status.ok()) Log(Severity::kWarning, "maintenance", {{"error", status.ToString()}});
+  }
 }
 
 absl::Status Backend::OpenStore() {

@@ -5,8 +5,11 @@
 #define LATENT_SERVER_BACKEND_H_
 
 #include <memory>
+#include <stop_token>
+#include <thread>
 
 #include "absl/status/status.h"
+#include "core/base/mutex.h"
 #include "core/jobs/job_store.h"
 #include "core/jobs/runner.h"
 #include "core/serve/model_cache.h"
@@ -39,6 +42,7 @@ class Backend {
   absl::Status OpenStore();
   void MakeCache();
   void MakeRunner();
+  void MaintainHourly(std::stop_token stop);
 
   const Config config_;
   IoExecutor* const loader_;
@@ -47,6 +51,9 @@ class Backend {
   std::unique_ptr<JobStore> jobs_;
   std::unique_ptr<ModelCache> cache_;
   std::unique_ptr<Runner> runner_;
+  Mutex mutex_;
+  CondVar wake_;
+  std::jthread maintenance_;
 };
 
 }  // namespace latent

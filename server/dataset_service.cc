@@ -135,12 +135,15 @@ absl::Status DatasetServiceHandler::Finish(const v1::FinishDatasetRequest& reque
   }
   LATENT_ASSIGN_OR_RETURN(const ParseRequest parse, ToParseRequest(declaration, "dataset."));
   // Needs no record of answers: READY and FAILED are final, so a repeated call says the same.
-  LATENT_ASSIGN_OR_RETURN(
-      const DatasetRecord finished,
-      datasets.Finish(request.dataset(), parse,
-                      {request.file_sha256().begin(), request.file_sha256().end()},
-                      stop_.get_token()));
-  ToMessage(finished, response->mutable_dataset());
+  const auto finished = datasets.Finish(
+      request.dataset(), parse, {request.file_sha256().begin(), request.file_sha256().end()},
+      stop_.get_token());
+  if (absl::IsCancelled(finished.status()) && stop_.stop_requested()) {
+    return MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+                     "the server is shutting down; finish the dataset after it has restarted");
+  }
+  LATENT_RETURN_IF_ERROR(finished.status());
+  ToMessage(*finished, response->mutable_dataset());
   return absl::OkStatus();
 }
 

@@ -1,11 +1,13 @@
 #include "server/grpc_server.h"
 
 #include <grpc/grpc.h>
+#include <grpc/support/log.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "server/logging.h"
 
 namespace latent {
 namespace {
@@ -14,9 +16,18 @@ namespace {
 constexpr int kMaxConcurrentStreams = 128;
 constexpr int kMaxMetadataBytes = 8192;
 
+// What gRPC itself has to say, as lines of our log.
+void LogFromGrpc(gpr_log_func_args* args) {
+  const Severity severity = args->severity == GPR_LOG_SEVERITY_ERROR  ? Severity::kWarning
+                            : args->severity == GPR_LOG_SEVERITY_INFO ? Severity::kInfo
+                                                                      : Severity::kDebug;
+  Log(severity, "grpc", {{"text", args->message}});
+}
+
 }  // namespace
 
 absl::Status GrpcServer::Listen(const Config& config, const std::vector<grpc::Service*>& services) {
+  gpr_set_log_function(&LogFromGrpc);
   grpc::ServerBuilder builder;
   const int message_bytes = static_cast<int>(config.limits.message_mib << 20);
   builder.SetMaxReceiveMessageSize(message_bytes);

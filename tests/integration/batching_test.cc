@@ -51,6 +51,7 @@ class BatchingTest : public ServerTest {
 
 TEST_F(BatchingTest, CallersShareBatchesAndGetTheBitsOfTheirRowsAlone) {
   config_.loops = 1;
+  TurnMetricsOn();
   StartServer();
   UploadDigits();
   v1::TrainJobSpec spec = Spec("m", "digits", "plain", 16);

@@ -199,6 +199,47 @@ TEST_F(JobsTest, ShutdownRequeuesTheJobAndEndsItsWatchers) {
   EXPECT_TRUE(Cancel(id, &cancelled).ok());
 }
 
+TEST_F(JobsTest, ShutdownLetsCallsInFlightEnd) {
+  StartServer();
+  UploadDigits();
+  v1::TrainJobSpec spec = Spec("m", "digits", "plain", 32);
+  spec.mutable_training()->mutable_solver()->mutable_gradient()->set_epochs(1);
+  Train(spec);
+  v1::ReconstructRequest request;
+  request.mutable_model()->set_model("m");
+  *request.mutable_rows() = DenseRows(64, std::vector<float>(4096 * 64, 0.5f));
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  v1::ReconstructResponse response;
+  grpc::Status status;
+  auto call = inference_->AsyncReconstruct(&context, request, &queue);
+  // Until the server has taken the call in (or has even answered it).
+  void* tag = nullptr;
+  bool ok = false;
+  call->Finish(&response, &status, &status);
+  while (app_->rows_in_flight() == 0 &&
+         queue.AsyncNext(&tag, &ok, std::chrono::system_clock::now()) ==
+             grpc::CompletionQueue::TIMEOUT) {
+  }
+  StopServer();
+  if (tag == nullptr) queue.Next(&tag, &ok);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.reconstruction().data().size(), 4096u * 64 * 4);
+}
+
+TEST_F(JobsTest, ARepeatedCreateDatasetIsTheSameAndAnotherIsRefused) {
+  StartServer();
+  Declare("d", "", 1);
+  Declare("d", "", 1);
+  v1::CreateDatasetRequest request;
+  request.mutable_dataset()->set_name("d");
+  request.mutable_dataset()->add_files()->set_name("other.csv");
+  v1::CreateDatasetResponse response;
+  EXPECT_EQ(
+      Call(*datasets_, &v1::DatasetService::Stub::CreateDataset, request, &response).error_code(),
+      grpc::StatusCode::ALREADY_EXISTS);
+}
+
 TEST_F(JobsTest, ADatasetThatAJobNeedsStays) {
   StartServer();
   UploadDigits();

@@ -13,6 +13,7 @@ namespace {
 
 class MetricsTest : public ServerTest {
  protected:
+  MetricsTest() { TurnMetricsOn(); }
   // "name type" of every family.
   static std::set<std::string> Families(const std::string& text) {
     std::set<std::string> families;

@@ -42,7 +42,7 @@ ServerTest::ServerTest() {
   std::string dir = ::testing::TempDir() + "/latent_XXXXXX";
   config_.state_dir = ::mkdtemp(dir.data());
   config_.listen = "127.0.0.1:0";
-  config_.metrics_listen = "127.0.0.1:0";
+  config_.metrics_listen = "off";
   config_.log_level = "error";
 }
 

@@ -51,7 +51,9 @@ class ServerTest : public ::testing::Test {
   // On the same state directory, also after a stop. Further settings go into `config_` before.
   void StartServer();
   void StopServer();
-  // The text of /metrics.
+  // The text of /metrics, which is off unless the test turns it on: its HTTP server takes up to two
+  // seconds to stop.
+  void TurnMetricsOn() { config_.metrics_listen = "127.0.0.1:0"; }
   std::string Scrape() const;
   // Value of one series ("name" or "name{label=\"x\"}") in it; -1 if it is not there.
   static double Value(const std::string& text, const std::string& series);
