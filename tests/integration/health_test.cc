@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 
 #include <filesystem>
 #include <fstream>
@@ -90,6 +91,33 @@ TEST_F(HealthTest, ASecondServerOnTheSamePortIsRefused) {
   other.listen = "127.0.0.1:" + std::to_string(app_->port());
   EXPECT_EQ(App::Start(other).status().code(), absl::StatusCode::kUnavailable);
   std::filesystem::remove_all(other.state_dir);
+}
+
+TEST_F(HealthTest, ReflectionListsTheServices) {
+  StartServer();
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  grpc::CompletionQueue queue;
+  auto stream = stub.PrepareCall(
+      &context, "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", &queue);
+  void* tag = nullptr;
+  bool ok = false;
+  stream->StartCall(nullptr);
+  queue.Next(&tag, &ok);
+  // ServerReflectionRequest{list_services: ""}.
+  const grpc::Slice request(std::string("\x3a\x00", 2));
+  stream->Write(grpc::ByteBuffer(&request, 1), nullptr);
+  queue.Next(&tag, &ok);
+  grpc::ByteBuffer reply;
+  stream->Read(&reply, nullptr);
+  queue.Next(&tag, &ok);
+  ASSERT_TRUE(ok);
+  grpc::Slice bytes;
+  ASSERT_TRUE(reply.DumpToSingleSlice(&bytes).ok());
+  const std::string text(reinterpret_cast<const char*>(bytes.begin()), bytes.size());
+  EXPECT_THAT(text, ::testing::HasSubstr("latent.v1.InferenceService"));
+  EXPECT_THAT(text, ::testing::HasSubstr("grpc.health.v1.Health"));
+  context.TryCancel();
 }
 
 // The callback API and the library's health service bring threads that poll the loops' sockets and
