@@ -155,50 +155,43 @@ absl::StatusOr<std::vector<FileProgress>> DatasetStore::Flush(std::string_view d
   return progress;
 }
 
-// Syncs every file that has new bytes. One whose sync fails is discarded: what it holds is unknown.
 absl::Status DatasetStore::SyncFiles(std::string_view dataset, Upload* upload) {
-  absl::Status first_error;
   bool new_file = false;
-  for (std::size_t i = 0; i < upload->files.size(); ++i) {
-    Upload::File& file = upload->files[i];
+  for (auto& file : upload->files) {
     if (file.file == nullptr) continue;
-    const absl::Status synced = file.file->Sync();
-    file.file.reset();
-    if (!synced.ok()) {
-      file.written = 0;
-      RemoveTree(RawPath(dataset, i)).IgnoreError();
-      if (first_error.ok()) first_error = synced;
-    }
+    LATENT_RETURN_IF_ERROR(file.file->Sync());
     new_file = new_file || file.committed == 0;
   }
-  if (new_file && first_error.ok()) first_error = SyncDirectory(RawDir(dataset));
-  return first_error;
+  return new_file ? SyncDirectory(RawDir(dataset)) : absl::OkStatus();
 }
 
 absl::Status DatasetStore::FlushUpload(std::string_view dataset, Upload* upload) {
   const absl::Status synced = SyncFiles(dataset, upload);
-  const std::int64_t now = ToUnixMicros(clock_->WallNow());
   bool changed = false;
-  for (const auto& file : upload->files) changed = changed || file.written != file.committed;
+  for (auto& file : upload->files) {
+    file.file.reset();
+    // After a failed sync nothing new counts: the next chunk cuts the file back to what was durable
+    // before, and its bytes are written and synced anew.
+    if (!synced.ok()) file.written = file.committed;
+    changed = changed || file.written != file.committed;
+  }
   if (!changed) return synced;
+  const std::int64_t now = ToUnixMicros(clock_->WallNow());
   const absl::Status stored = db_->Write([&](Transaction& tx) -> absl::Status {
     upload->mutex.AssertHeld();
     for (std::size_t i = 0; i < upload->files.size(); ++i) {
       const auto& file = upload->files[i];
       if (file.written == file.committed) continue;
-      // After a failed sync nothing new counts, and what was discarded counts no more.
-      const std::uint64_t durable =
-          synced.ok() ? file.written : std::min(file.written, file.committed);
-      LATENT_RETURN_IF_ERROR(SetCommitted(tx, dataset, i, durable, now));
+      LATENT_RETURN_IF_ERROR(SetCommitted(tx, dataset, i, file.written, now));
     }
     return absl::OkStatus();
   });
-  if (synced.ok() && stored.ok()) {
-    for (auto& file : upload->files) file.committed = file.written;
-    return absl::OkStatus();
+  if (!stored.ok()) {
+    upload->closed = true;  // the database knows better now
+    return stored;
   }
-  upload->closed = true;
-  return synced.ok() ? stored : synced;
+  for (auto& file : upload->files) file.committed = file.written;
+  return absl::OkStatus();
 }
 
 }  // namespace latent

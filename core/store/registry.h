@@ -129,10 +129,8 @@ class Registry {
   absl::StatusOr<Reservation> Reserve(const PublishRequest& request);
   absl::Status PublishReserved(const PublishRequest& request, const Reservation& reservation);
   absl::StatusOr<VersionInfo> WriteStaged(const PublishRequest& request,
-                                          const Reservation& reservation,
-                                          std::string* manifest_sha256);
-  absl::Status CommitPublication(const PublishRequest& request, const VersionInfo& info,
-                                 const std::string& manifest_sha256);
+                                          const Reservation& reservation);
+  absl::Status CommitPublication(const PublishRequest& request, const VersionInfo& info);
   void Abandon(const std::string& model, const Reservation& reservation);
   void BeginPublication(const std::string& model, std::uint64_t version);
   void EndPublication(const std::string& model, std::uint64_t version);

@@ -113,9 +113,7 @@ absl::StatusOr<Registry::Reservation> Registry::Reserve(const PublishRequest& re
 
 absl::Status Registry::PublishReserved(const PublishRequest& request,
                                        const Reservation& reservation) {
-  std::string manifest_sha256;
-  LATENT_ASSIGN_OR_RETURN(const VersionInfo info,
-                          WriteStaged(request, reservation, &manifest_sha256));
+  LATENT_ASSIGN_OR_RETURN(const VersionInfo info, WriteStaged(request, reservation));
   if (request.verify) LATENT_RETURN_IF_ERROR(request.verify(reservation.staging));
   LATENT_RETURN_IF_ERROR(MakeDirectories(ParentOf(info.dir)));
   LATENT_RETURN_IF_ERROR(MoveInto(reservation.staging, info.dir));
@@ -124,12 +122,11 @@ absl::Status Registry::PublishReserved(const PublishRequest& request,
     verified_.insert({info.model, info.version});
   }
   if (!request.aliases.empty() && preloader_) LATENT_RETURN_IF_ERROR(preloader_(info));
-  return CommitPublication(request, info, manifest_sha256);
+  return CommitPublication(request, info);
 }
 
 absl::StatusOr<VersionInfo> Registry::WriteStaged(const PublishRequest& request,
-                                                  const Reservation& reservation,
-                                                  std::string* manifest_sha256) {
+                                                  const Reservation& reservation) {
   VersionInfo info;
   info.model = request.model;
   info.version = reservation.version;
@@ -148,20 +145,19 @@ absl::StatusOr<VersionInfo> Registry::WriteStaged(const PublishRequest& request,
   }
   const std::string manifest = ManifestOf(request, info);
   info.bytes += manifest.size();
-  *manifest_sha256 = Sha256Hex(manifest);
+  info.manifest_sha256 = Sha256Hex(manifest);
   LATENT_RETURN_IF_ERROR(WriteNewFile(path(kManifestName), manifest));
   LATENT_RETURN_IF_ERROR(SyncDirectory(reservation.staging));
   for (const auto& artifact : info.artifacts) {
     LATENT_RETURN_IF_ERROR(CompareFile(path(artifact.name), artifact.sha256));
   }
-  LATENT_RETURN_IF_ERROR(CompareFile(path(kManifestName), *manifest_sha256));
+  LATENT_RETURN_IF_ERROR(CompareFile(path(kManifestName), info.manifest_sha256));
   return info;
 }
 
-absl::Status Registry::CommitPublication(const PublishRequest& request, const VersionInfo& info,
-                                         const std::string& manifest_sha256) {
+absl::Status Registry::CommitPublication(const PublishRequest& request, const VersionInfo& info) {
   return db_->Write([&](Transaction& tx) -> absl::Status {
-    LATENT_RETURN_IF_ERROR(WriteReadyRow(tx, info, manifest_sha256));
+    LATENT_RETURN_IF_ERROR(WriteReadyRow(tx, info));
     LATENT_RETURN_IF_ERROR(
         tx.Run("INSERT INTO models (tenant, name, keep_last, create_time) "
                "VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",

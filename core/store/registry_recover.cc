@@ -149,7 +149,9 @@ absl::Status Registry::VerifyVersion(const VersionInfo& version) {
     MutexLock lock(&verify_mutex_);
     if (verified_.count({version.model, version.version}) != 0) return absl::OkStatus();
   }
-  for (const auto& artifact : version.artifacts) {
+  std::vector<ArtifactInfo> files = version.artifacts;
+  files.push_back({kManifestName, 0, version.manifest_sha256});
+  for (const auto& artifact : files) {
     const auto sha256 = HashFile(absl::StrCat(version.dir, "/", artifact.name));
     if (!sha256.ok() && !PathExists(version.dir)) {
       return MakeError(absl::StatusCode::kNotFound, "VERSION_NOT_FOUND",

@@ -45,7 +45,8 @@ absl::Status ReadVersions(Transaction& tx, const StateDir& dir, ModelInfo* model
   LATENT_ASSIGN_OR_RETURN(
       auto rows,
       tx.Query("SELECT version, latent_space_id, create_time, bytes, job_id, dataset_hash, seed, "
-               "code_revision, damage FROM versions WHERE tenant = ? AND model = ? AND state = ?",
+               "code_revision, damage, manifest_sha256 FROM versions WHERE tenant = ? AND model = "
+               "? AND state = ?",
                {kDefaultTenant, model->name, kRowReady}));
   for (;;) {
     LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
@@ -58,6 +59,7 @@ absl::Status ReadVersions(Transaction& tx, const StateDir& dir, ModelInfo* model
     info->bytes = rows.Uint(3);
     info->lineage = {rows.Text(4), rows.Text(5), rows.Uint(6), rows.Text(7)};
     info->damage = rows.Text(8);
+    info->manifest_sha256 = rows.Text(9);
     info->dir = dir.version_dir(kDefaultTenant, model->name, info->version);
     LATENT_RETURN_IF_ERROR(ReadArtifacts(tx, info.get()));
     model->versions[info->version] = std::move(info);
@@ -85,8 +87,7 @@ absl::StatusOr<std::optional<ModelInfo>> ReadModelRows(Transaction& tx, const St
   return model;
 }
 
-absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info,
-                           std::string_view manifest_sha256) {
+absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info) {
   const auto version = static_cast<std::int64_t>(info.version);
   LATENT_ASSIGN_OR_RETURN(
       const std::int64_t changed,
@@ -94,7 +95,7 @@ absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info,
              "manifest_sha256 = ?, job_id = ?, dataset_hash = ?, seed = ?, code_revision = ? "
              "WHERE tenant = ? AND model = ? AND version = ? AND state = ?",
              {kRowReady, info.latent_space_id, ToUnixMicros(info.create_time),
-              static_cast<std::int64_t>(info.bytes), manifest_sha256, info.lineage.job_id,
+              static_cast<std::int64_t>(info.bytes), info.manifest_sha256, info.lineage.job_id,
               info.lineage.dataset_hash, static_cast<std::int64_t>(info.lineage.seed),
               info.lineage.code_revision, kDefaultTenant, info.model, version, kRowStaging}));
   if (changed != 1) return absl::InternalError("the version's reservation is gone");

@@ -26,8 +26,7 @@ inline constexpr char kManifestName[] = "manifest.json";
 absl::StatusOr<std::optional<ModelInfo>> ReadModelRows(Transaction& tx, const StateDir& dir,
                                                        std::string_view model);
 // Turns the STAGING row into a READY one and writes its artifacts.
-absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info,
-                           std::string_view manifest_sha256);
+absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info);
 
 }  // namespace latent
 

@@ -40,6 +40,7 @@ struct VersionInfo {
   std::uint64_t bytes = 0;
   std::string dir;                      // absolute path of its files
   std::vector<ArtifactInfo> artifacts;  // by name, without the manifest
+  std::string manifest_sha256;          // hex
   LineageInfo lineage;
   std::string damage;  // why it cannot be used; empty: it can
 };
