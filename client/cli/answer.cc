@@ -106,7 +106,12 @@ void AddModelOptions(CLI::App& command, ModelFlags& flags) {
 }
 
 void AddOutputOptions(CLI::App& command, OutputFlags& flags, const char* image) {
-  command.add_option("--output", flags.output, "File for the answer: .csv or .npy");
+  const auto ending = [](const std::string& path) -> std::string {
+    const bool known =
+        absl::EndsWithIgnoreCase(path, ".csv") || absl::EndsWithIgnoreCase(path, ".npy");
+    return known ? "" : absl::StrCat("expected a name that ends in .csv or .npy, got ", path);
+  };
+  command.add_option("--output", flags.output, "File for the answer: .csv or .npy")->check(ending);
   if (image != nullptr) command.add_option("--image", flags.image, image);
 }
 

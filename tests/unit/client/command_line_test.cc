@@ -70,6 +70,7 @@ TEST(CommandLineTest, WrongUsageExitsWith2AndSaysWhy) {
       {"train m --dataset d --epochs many", "--epochs"},
       {"train m --dataset d --corruption fog:1", "--corruption"},
       {"--output-format yaml info", "yaml"},
+      {"sample --model m --output x.txt", ".csv or .npy"},
       {"--timeout 0 info", "--timeout"},
       {"models alias set m production", "VERSION is required"},
   };
