@@ -42,51 +42,56 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
       objective(parts.spec),
       corrupts(ChangesRows(parts.spec.corruption())),
       max_batch(batch_limit) {
-  const Network& network = parts.network;
   const std::size_t columns = parts.statistics.mean.size();
-  const std::size_t dim = network.code.outputs;
   target.Resize(max_batch * columns);
   if (corrupts) noisy.Resize(max_batch * columns);
-  const AlignedBuffer* input = corrupts ? &noisy : &target;
-  const std::vector<LayerPenalty> penalties =
-      PenaltiesOf(parts.spec.penalties(), network.penalised());
-  std::size_t penalised = 0;
-  const auto attach = [&](LayerPass& pass, const NetworkLayer& layer, std::size_t factor) {
-    pass.layer = &layer;
-    pass.row_factor = factor;
-    pass.input = input;
-    pass.output.Resize(max_batch * factor * layer.outputs);
-    pass.delta.Resize(max_batch * factor * layer.outputs);
-    pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
-  };
-  encoder = std::vector<LayerPass>(network.encoder.size());
-  for (std::size_t i = 0; i < encoder.size(); ++i) {
-    attach(encoder[i], network.encoder[i], 1);
-    encoder[i].penalty = penalties[penalised++];
-    input = &encoder[i].output;
-  }
-  attach(code, network.code, 1);
-  code.penalty = penalties[penalised++];
-  std::size_t factor = 1;
-  if (network.log_variance) {
-    attach(log_variance.emplace(), *network.log_variance, 1);
-    factor = objective.draws;
-    for (AlignedBuffer* buffer : {&sigma, &variance}) buffer->Resize(max_batch * dim);
-    for (AlignedBuffer* buffer : {&noise, &draws, &draw_delta}) {
-      buffer->Resize(max_batch * factor * dim);
-    }
-  }
-  input = network.log_variance ? &draws : &code.output;
-  decoder = std::vector<LayerPass>(network.decoder.size());
-  for (std::size_t i = 0; i < decoder.size(); ++i) {
-    attach(decoder[i], network.decoder[i], factor);
-    if (i + 1 < decoder.size()) decoder[i].penalty = penalties[penalised++];
-    input = &decoder[i].output;
-  }
   for (std::vector<double>* sums : {&reconstruction, &kl, &charged, &l1, &l2}) {
     sums->resize(max_batch);
   }
+  AttachLayers();
+  if (log_variance) {
+    const std::size_t dim = parts.network.code.outputs;
+    for (AlignedBuffer* buffer : {&sigma, &variance}) buffer->Resize(max_batch * dim);
+    for (AlignedBuffer* buffer : {&noise, &draws, &draw_delta}) {
+      buffer->Resize(max_batch * objective.draws * dim);
+    }
+  }
   AssignGradients(threads);
+}
+
+void TrainingPass::State::Attach(LayerPass& pass, const NetworkLayer& layer,
+                                 const AlignedBuffer* input, std::size_t factor) const {
+  pass.layer = &layer;
+  pass.row_factor = factor;
+  pass.input = input;
+  pass.output.Resize(max_batch * factor * layer.outputs);
+  pass.delta.Resize(max_batch * factor * layer.outputs);
+  pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
+}
+
+void TrainingPass::State::AttachLayers() {
+  const Network& network = parts.network;
+  const std::vector<LayerPenalty> penalties =
+      PenaltiesOf(parts.spec.penalties(), network.penalised());
+  auto penalty = penalties.begin();
+  encoder = std::vector<LayerPass>(network.encoder.size());
+  const AlignedBuffer* input = corrupts ? &noisy : &target;
+  for (std::size_t i = 0; i < encoder.size(); ++i) {
+    Attach(encoder[i], network.encoder[i], input, 1);
+    encoder[i].penalty = *penalty++;
+    input = &encoder[i].output;
+  }
+  Attach(code, network.code, input, 1);
+  code.penalty = *penalty++;
+  if (network.log_variance) Attach(log_variance.emplace(), *network.log_variance, input, 1);
+  const std::size_t factor = log_variance ? objective.draws : 1;
+  input = log_variance ? &draws : &code.output;
+  decoder = std::vector<LayerPass>(network.decoder.size());
+  for (std::size_t i = 0; i < decoder.size(); ++i) {
+    Attach(decoder[i], network.decoder[i], input, factor);
+    if (i + 1 < decoder.size()) decoder[i].penalty = *penalty++;
+    input = &decoder[i].output;
+  }
 }
 
 void TrainingPass::State::AssignGradients(std::size_t threads) {

@@ -61,6 +61,11 @@ struct TrainingPass::State {
   void Backward(const LayerPass& upper, LayerPass& lower, std::size_t first, std::size_t count);
   const PackedMatrix& BackwardWeights(const NetworkLayer& layer) const;
   std::vector<LayerPass*> Layers();
+  // Gives a layer its input and its buffers.
+  void Attach(LayerPass& pass, const NetworkLayer& layer, const AlignedBuffer* input,
+              std::size_t factor) const;
+  // Sets up `encoder`, `code`, `log_variance` and `decoder`.
+  void AttachLayers();
   // Sets up `layers`, `uses` and `ranges`.
   void AssignGradients(std::size_t threads);
 
