@@ -19,22 +19,25 @@ struct Row {
   std::uint32_t code_limit;
 };
 
+// Twice the usual rate: `plain` is left with a tenth less error on Fashion-MNIST by as many passes.
+constexpr char kGradient[] = "solver { gradient { schedule { learning_rate: 0.002 } } }";
+
 // To add a preset, add a row here and a golden plan in tests/data/plans.
 constexpr Row kRows[] = {
     {"pca", "Principal components, in closed form: the best linear autoencoder.",
      "scaling { none {} } encoder {} tied_weights: true", "solver { pca {} }", 0.5, 32},
-    {"plain", "A deterministic autoencoder: compact codes with the least squared error.", "", "",
-     0.5, 32},
+    {"plain", "A deterministic autoencoder: compact codes with the least squared error.", "",
+     kGradient, 0.5, 32},
     {"denoising", "Learns to undo Gaussian noise: codes and reconstructions that ignore it.",
-     "corruption { gaussian { sigma: 0.3 } }", "", 0.5, 32},
+     "corruption { gaussian { sigma: 0.3 } }", kGradient, 0.5, 32},
     {"sparse", "A wide ReLU code of which an L1 penalty leaves few entries active in a row.",
      "latent { deterministic { activation: ACTIVATION_RELU } } "
      "penalties { l1 { weight: 0.01 } unit_norm_decoder: true }",
-     "", 2, 128},
+     kGradient, 2, 128},
     {"vae", "A variational autoencoder: Gaussian codes that can be sampled.",
-     "latent { gaussian {} }", "", 0.5, 32},
+     "latent { gaussian {} }", kGradient, 0.5, 32},
     {"beta-vae", "A variational autoencoder with a heavier KL term: fewer, more separate factors.",
-     "latent { gaussian {} } objective { elbo { beta: 4 } }", "", 0.5, 32},
+     "latent { gaussian {} } objective { elbo { beta: 4 } }", kGradient, 0.5, 32},
 };
 
 template <typename Message>

@@ -102,7 +102,7 @@ absl::Status GradientRun::Step(ThreadPool& pool) {
 
   const BatchLoss loss = pass_.Loss();
   if (!std::isfinite(loss.total) || !std::isfinite(gradient_norm_)) {
-    return NotFinite(pass_.FindNotFinite());
+    return NotFinite(update, pass_.FindNotFinite());
   }
   AddLoss(loss, count);
   ++state_.step;
@@ -117,6 +117,9 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
   const auto [first, own] = Share(count, pool.threads(), thread);
   if (own > 0) pass_.ForwardBackward(first, own);
   pool.Barrier();
+  // All threads see the same loss and norm, so all of them leave before the weights are spoilt, which
+  // would hide where the trouble began.
+  if (!std::isfinite(pass_.Loss().total)) return;
   const std::span<const ParameterRange> ranges = pass_.ranges(thread);
   if (solver_.clip_norm() == 0) {
     // Each gradient is used while it is still in the cache.
@@ -132,6 +135,7 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
     pool.Barrier();
     const double norm = NormOf(norm_blocks_);
     if (thread == 0) gradient_norm_ = norm;
+    if (!std::isfinite(norm)) return;
     Update(ranges, ClipScale(norm, solver_.clip_norm()));
   }
   pool.Barrier();
@@ -174,7 +178,7 @@ void GradientRun::AddLoss(const BatchLoss& loss, std::size_t rows) {
 }
 
 absl::Status GradientRun::EndEpoch(ThreadPool& pool) {
-  if (!AllFinite(weights())) return NotFinite(pass_.FindNotFinite());
+  if (!AllFinite(weights())) return NotFinite(state_.step, pass_.FindNotFinite());
   if (has_validation_) LATENT_RETURN_IF_ERROR(ObserveValidation(pool));
   if (state_.cursor == rows_.rows) {
     state_.last_sums = std::exchange(state_.sums, {});
@@ -195,7 +199,7 @@ absl::Status GradientRun::EndEpoch(ThreadPool& pool) {
 
 absl::Status GradientRun::ObserveValidation(ThreadPool& pool) {
   const double objective = validation_.Objective(*model_, plan_.training().seed(), pool);
-  if (!std::isfinite(objective)) return NotFinite("term validation objective");
+  if (!std::isfinite(objective)) return NotFinite(state_.step, "term validation objective");
   state_.validation = objective;
   // While the KL term is still growing, the least objective is not that of the model asked for.
   const v1::Objective& asked = plan_.architecture().objective();
@@ -208,16 +212,16 @@ absl::Status GradientRun::ObserveValidation(ThreadPool& pool) {
   return absl::OkStatus();
 }
 
-absl::Status GradientRun::NotFinite(const std::string& where) const {
+absl::Status GradientRun::NotFinite(std::uint64_t update, const std::string& where) const {
   ErrorDetails details;
   details.reason = "NOT_FINITE";
-  details.metadata["step"] = absl::StrCat(state_.step + 1);
+  details.metadata["step"] = absl::StrCat(update);
   details.metadata["epoch"] = absl::StrCat(state_.epoch + 1);
   details.metadata["where"] = where;
   return MakeError(
       absl::StatusCode::kFailedPrecondition,
-      absl::StrCat("training met a number that is NaN or infinite at update ", state_.step + 1,
-                   " of epoch ", state_.epoch + 1, ": ", where.empty() ? "the loss" : where,
+      absl::StrCat("training met a number that is NaN or infinite at update ", update, " of epoch ",
+                   state_.epoch + 1, ": ", where.empty() ? "the loss" : where,
                    "; lower training.solver.gradient.schedule.learning_rate, set clip_norm, or "
                    "scale the data"),
       std::move(details));
@@ -226,7 +230,7 @@ absl::Status GradientRun::NotFinite(const std::string& where) const {
 absl::Status GradientRun::HandOutCheckpoint() {
   checkpoint_at_ = Clock::now();
   // Weights that are beyond use must not replace the last good checkpoint.
-  if (!AllFinite(weights())) return NotFinite(pass_.FindNotFinite());
+  if (!AllFinite(weights())) return NotFinite(state_.step, pass_.FindNotFinite());
   if (!callbacks_.on_checkpoint) return absl::OkStatus();
   state_.weights.assign(weights().begin(), weights().end());
   const double earlier = std::exchange(state_.elapsed_seconds, ElapsedSeconds());

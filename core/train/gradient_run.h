@@ -52,7 +52,7 @@ class GradientRun {
   void AddLoss(const BatchLoss& loss, std::size_t rows);
   absl::Status EndEpoch(ThreadPool& pool);
   absl::Status ObserveValidation(ThreadPool& pool);
-  absl::Status NotFinite(const std::string& where) const;
+  absl::Status NotFinite(std::uint64_t update, const std::string& where) const;
   absl::Status HandOutCheckpoint();
   void DrawOrder();
   void Report(bool epoch_end);
