@@ -36,7 +36,8 @@ Config InForce(Config config) {
   if (config.loops == 0) config.loops = DefaultLoops(budget);
   if (config.train_threads == 0) config.train_threads = DefaultTrainThreads(budget);
   // So that it is found in, and cut out of, whatever message names a file below it.
-  config.state_dir = std::filesystem::absolute(config.state_dir).lexically_normal().string();
+  const auto path = std::filesystem::absolute(config.state_dir).lexically_normal();
+  config.state_dir = (path.has_filename() ? path : path.parent_path()).string();
   return config;
 }
 

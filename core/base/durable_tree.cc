@@ -77,7 +77,8 @@ absl::Status MakeDirectories(const std::string& path) {
     if (!synced.ok()) rmdir(path.c_str());
     return synced;
   }
-  if (errno == ENOENT && ParentOf(path) != path) {
+  // Where nothing can be made (/proc), ENOENT comes although the parent is there.
+  if (errno == ENOENT && !PathExists(ParentOf(path))) {
     LATENT_RETURN_IF_ERROR(MakeDirectories(ParentOf(path)));
     return MakeDirectories(path);
   }

@@ -1,4 +1,5 @@
 #include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include <filesystem>
@@ -82,6 +83,21 @@ TEST_F(HealthTest, TheServerDescribesItself) {
 TEST_F(HealthTest, ASecondServerOnTheSameStateIsRefused) {
   StartServer();
   EXPECT_EQ(App::Start(config_).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_F(HealthTest, AnswersOnAUnixSocket) {
+  config_.listen = "unix:" + config_.state_dir + ".sock";
+  StartServer();
+  health_ =
+      Health::NewStub(grpc::CreateChannel(config_.listen, grpc::InsecureChannelCredentials()));
+  HealthCheckResponse response;
+  ASSERT_TRUE(Check("", &response).ok());
+  EXPECT_EQ(app_->port(), 0);
+}
+
+TEST_F(HealthTest, AStateDirectoryThatCannotBeMadeIsRefused) {
+  config_.state_dir = "/proc/latent_test";
+  EXPECT_FALSE(App::Start(config_).ok());
 }
 
 TEST_F(HealthTest, ASecondServerOnTheSamePortIsRefused) {

@@ -1,6 +1,7 @@
 // The names of all metrics are a contract with dashboards: metrics.txt lists them.
 #include <gmock/gmock.h>
 
+#include <cstdio>
 #include <fstream>
 #include <set>
 #include <sstream>
@@ -56,6 +57,18 @@ TEST_F(MetricsTest, NamesAreThoseOfTheList) {
   for (const std::string& line : listed) {
     EXPECT_TRUE(families.contains(line)) << "in metrics.txt alone: " << line;
   }
+}
+
+TEST_F(MetricsTest, PromtoolFindsNothingToCorrect) {
+  StartServer();
+  UploadDigits();
+  Train(Spec("m", "digits", "pca", 4));
+  const std::string text = Scrape();
+  FILE* promtool = ::popen("promtool check metrics", "w");
+  ASSERT_NE(promtool, nullptr);
+  const std::string body = text.substr(text.find("\r\n\r\n") + 4);
+  EXPECT_EQ(std::fwrite(body.data(), 1, body.size(), promtool), body.size());
+  EXPECT_EQ(::pclose(promtool), 0);
 }
 
 TEST_F(MetricsTest, CallsAreCountedByCode) {

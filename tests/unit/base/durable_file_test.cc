@@ -81,6 +81,10 @@ TEST_F(DurableFileTest, MakesMissingAncestors) {
   EXPECT_EQ(MakeDirectories(At("file")).code(), absl::StatusCode::kFailedPrecondition);
 }
 
+TEST_F(DurableFileTest, SaysSoWhereNoDirectoryCanBeMade) {
+  EXPECT_EQ(MakeDirectories("/proc/latent_test").code(), absl::StatusCode::kNotFound);
+}
+
 TEST_F(DurableFileTest, WritesAtOffsets) {
   auto file = DurableFile::OpenForWriting(At("a"));
   ASSERT_TRUE(file.ok());
