@@ -1,5 +1,7 @@
 #include "core/store/datasets.h"
 
+#include <thread>
+
 #include "core/base/crc32c.h"
 #include "core/base/sha256.h"
 #include "core/base/status.h"
@@ -113,6 +115,20 @@ TEST_F(DatasetsTest, SkipsWhatIsThereAlready) {
   EXPECT_EQ((*datasets().Flush("d"))[0].committed_bytes, 8u);
   EXPECT_EQ(ReadWholeFile(store_->dir().dataset_dir(kDefaultTenant, "d") + "/raw/0", 100).value(),
             "1,2\n3,4\n");
+}
+
+TEST_F(DatasetsTest, TakesTheSameBytesFromTwoStreamsAtOnce) {
+  ASSERT_TRUE(Create().ok());
+  const auto stream = [&] {
+    for (std::size_t at = 0; at < sizeof(kCsv) - 1; at += 4) {
+      EXPECT_TRUE(Append(at, std::string_view(kCsv).substr(at, 4)).ok());
+    }
+    EXPECT_TRUE(datasets().Flush("d").ok());
+  };
+  std::thread other(stream);
+  stream();
+  other.join();
+  EXPECT_EQ(datasets().Finish("d", Declared(), {Sha256Hex(kCsv)})->state, DatasetState::kReady);
 }
 
 TEST_F(DatasetsTest, GoesOnAfterARestartFromWhatWasDurable) {

@@ -1,5 +1,9 @@
 #include "core/store/db.h"
 
+#include <sys/resource.h>
+
+#include <csignal>
+
 #include "core/base/durable_file.h"
 #include "core/base/status.h"
 #include "tests/unit/store/store_fixture.h"
@@ -127,6 +131,63 @@ TEST_F(DbTest, RefusesADamagedFile) {
   OpenTable();
   ASSERT_TRUE(ReplaceFile(dir_.path() + "/test.db", std::string(8192, 'x')).ok());
   EXPECT_EQ(Open({kTable}).status().code(), absl::StatusCode::kDataLoss);
+}
+
+// Lets no file grow beyond `bytes` while it lives, as a disk that is full.
+class NoRoom {
+ public:
+  explicit NoRoom(std::uint64_t bytes) : before_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &limit_);
+    const rlimit tight{bytes, limit_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &tight);
+  }
+  ~NoRoom() {
+    setrlimit(RLIMIT_FSIZE, &limit_);
+    std::signal(SIGXFSZ, before_);
+  }
+  NoRoom(const NoRoom&) = delete;
+  NoRoom& operator=(const NoRoom&) = delete;
+
+ private:
+  void (*before_)(int);
+  rlimit limit_{};
+};
+
+TEST_F(DbTest, OpensAnewAfterACommitThatFailed) {
+  const auto db = OpenTable();
+  ASSERT_TRUE(Insert(*db, 1, "one").ok());
+  int reconciled = 0;
+  db->OnReopen([&]() -> absl::Status {
+    ++reconciled;
+    EXPECT_TRUE(db->read_only());
+    EXPECT_EQ(Count(*db), 1);
+    return absl::OkStatus();
+  });
+  {
+    const NoRoom no_room(*FileSize(dir_.path() + "/test.db-wal"));
+    const absl::Status status = Insert(*db, 2, "two");
+    EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+    EXPECT_EQ(DetailsOf(status).reason, "OUTCOME_UNKNOWN");
+    EXPECT_TRUE(db->read_only());
+  }
+  EXPECT_TRUE(Insert(*db, 3, "three").ok());
+  EXPECT_EQ(reconciled, 1);
+  EXPECT_FALSE(db->read_only());
+  EXPECT_EQ(Count(*db), 2);
+}
+
+TEST_F(DbTest, TakesNoWritesUntilItIsReconciled) {
+  const auto db = OpenTable();
+  ASSERT_TRUE(Insert(*db, 1, "one").ok());
+  absl::Status answer = absl::UnavailableError("not yet");
+  db->OnReopen([&] { return answer; });
+  {
+    const NoRoom no_room(*FileSize(dir_.path() + "/test.db-wal"));
+    ASSERT_FALSE(Insert(*db, 2, "two").ok());
+  }
+  EXPECT_EQ(DetailsOf(Insert(*db, 3, "three")).reason, "STORE_READ_ONLY");
+  answer = absl::OkStatus();
+  EXPECT_TRUE(Insert(*db, 3, "three").ok());
 }
 
 TEST_F(DbTest, CountsCommitsAsSyncs) {

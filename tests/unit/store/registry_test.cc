@@ -1,6 +1,10 @@
 // Aliases, deletion, retention, snapshots, artifacts, damage.
 #include "core/store/registry.h"
 
+#include <atomic>
+#include <set>
+#include <thread>
+
 #include "core/base/status.h"
 #include "tests/unit/store/store_fixture.h"
 
@@ -174,6 +178,39 @@ TEST_F(RegistryTest, TellsSubscribersAfterTheSnapshotChanged) {
   registry().Subscribe([&] { seen = registry().Get()->Resolve("m", {}).value()->version; });
   Publish("m");
   EXPECT_EQ(seen, 1u);
+}
+
+TEST_F(RegistryTest, ServesReadersWhileSeveralPublish) {
+  constexpr int kThreads = 3, kEach = 4;
+  Publish("m");
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    std::uint64_t generation = 0;
+    while (!done) {
+      const auto snapshot = registry().Get();
+      EXPECT_GE(snapshot->generation, generation);
+      generation = snapshot->generation;
+      EXPECT_TRUE(snapshot->Resolve("m", {}).ok());
+    }
+  });
+  Mutex mutex;
+  std::set<std::uint64_t> versions;
+  std::vector<std::thread> publishers;
+  for (int thread = 0; thread < kThreads; ++thread) {
+    publishers.emplace_back([&] {
+      for (int i = 0; i < kEach; ++i) {
+        const std::uint64_t version = Publish("m");
+        EXPECT_TRUE(SetAlias("a", version).ok());
+        MutexLock lock(&mutex);
+        EXPECT_TRUE(versions.insert(version).second);
+      }
+    });
+  }
+  for (auto& thread : publishers) thread.join();
+  done = true;
+  reader.join();
+  EXPECT_EQ(*versions.rbegin(), kThreads * kEach + 1u);
+  EXPECT_EQ(registry().Get()->Resolve("m", {}).value()->version, kThreads * kEach + 1u);
 }
 
 TEST_F(RegistryTest, ReadsFilesThatTheManifestNames) {
