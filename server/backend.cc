@@ -100,11 +100,6 @@ void Backend::MakeRunner() {
     return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_CHANGED",
                      "the dataset of this name is not the one the job was submitted for");
   };
-  parts.stage = [this](const std::string& model,
-                       const std::string& directory) -> absl::StatusOr<RunnerParts::Adopt> {
-    LATENT_ASSIGN_OR_RETURN(auto served, ServedModel::Load({model, 0}, directory));
-    return [this, served](std::uint64_t version) { cache_->Adopt(served->WithVersion(version)); };
-  };
   RunnerOptions options;
   options.priority = config_.train_priority == "normal" ? TrainingPriority::kNormal
                                                         : TrainingPriority::kBackground;

@@ -1,7 +1,10 @@
 #include "core/jobs/publisher.h"
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
@@ -14,6 +17,21 @@ constexpr int kTries = 3;
 
 v1::Part GatePart(const Dataset& data) {
   return data.info().rows(v1::PART_VALIDATION) > 0 ? v1::PART_VALIDATION : v1::PART_TRAIN;
+}
+
+// Rows on which the files of a version are tried before anything depends on them.
+constexpr std::size_t kTriedRows = 16;
+
+// Codes, then reconstructions.
+std::vector<float> Answers(const Autoencoder& model, MatrixView<const float> rows) {
+  std::vector<float> answers(rows.rows * (model.latent_dim() + model.columns()));
+  ForwardOutputs outputs;
+  outputs.codes = {answers.data(), rows.rows, model.latent_dim()};
+  outputs.reconstruction = {answers.data() + rows.rows * model.latent_dim(), rows.rows,
+                            model.columns()};
+  Workspace workspace;
+  model.Forward(rows, outputs, workspace);
+  return answers;
 }
 
 // By its name in the metric table; unlike the others it is computed without the rest.
@@ -169,6 +187,23 @@ absl::StatusOr<GateFigure> Publisher::Figure(const Autoencoder& model,
                     metric.higher_is_better()};
 }
 
+absl::Status Publisher::TryFiles(const std::string& directory) const {
+  LATENT_ASSIGN_OR_RETURN(const VersionContent read, ReadVersion(directory));
+  const MatrixView<const float> train = data_.rows(v1::PART_TRAIN);
+  const MatrixView<const float> rows = train.slice_rows(0, std::min(kTriedRows, train.rows));
+  const std::vector<float> expected = Answers(*content_.model, rows);
+  const std::vector<float> found = Answers(*read.model, rows);
+  for (const float value : expected) {
+    if (std::isfinite(value)) continue;
+    return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_FINITE",
+                     "the trained model answers rows with numbers that are not finite");
+  }
+  if (found == expected) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kDataLoss, "VERSION_DIFFERS",
+                   "the model that was read back from its files answers rows otherwise than the "
+                   "trained one");
+}
+
 absl::Status Publisher::PublishVersion(const GateDecision& decision) {
   PublishRequest request;
   request.model = job_.plan.model();
@@ -179,14 +214,8 @@ absl::Status Publisher::PublishVersion(const GateDecision& decision) {
   for (const AliasDecision& alias : decision.aliases) {
     if (alias.moves) request.aliases.push_back({alias.alias, alias.current_version});
   }
-  RunnerParts::Adopt adopt;
-  request.verify = [&](const std::string& dir) -> absl::Status {
-    if (parts_.stage == nullptr) return ReadVersion(dir).status();
-    LATENT_ASSIGN_OR_RETURN(adopt, parts_.stage(request.model, dir));
-    return absl::OkStatus();
-  };
+  request.verify = [&](const std::string& dir) { return TryFiles(dir); };
   request.in_commit = [&](Transaction& tx, std::uint64_t version) {
-    if (adopt != nullptr) adopt(version);
     return parts_.jobs->Succeed(tx, {job_.id, job_.attempt},
                                 {version, decision.ToText(version), content_.evaluation.metrics});
   };

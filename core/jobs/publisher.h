@@ -38,6 +38,8 @@ class Publisher {
   // The figure that the gate compares, of any version, on the new job's VALIDATION rows. NOT_FOUND
   // or INVALID_ARGUMENT if it has none that can be compared.
   absl::StatusOr<GateFigure> Figure(const Autoencoder& model, const v1::TrainingPlan& plan);
+  // Whether the staged files give a model that answers as the trained one, bit for bit.
+  absl::Status TryFiles(const std::string& directory) const;
   absl::Status PublishVersion(const GateDecision& decision);
 
   const RunnerParts& parts_;

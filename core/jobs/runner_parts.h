@@ -33,13 +33,6 @@ struct RunnerParts {
   // The rows of a READY dataset. Blocks on files.
   std::function<absl::StatusOr<std::shared_ptr<const Dataset>>(const v1::DatasetSchema&)>
       load_dataset;
-  // Loads and tries a version from the directory where its files are staged; what it returns is
-  // called with the version's number within the commit, and keeps it ready to answer the moment
-  // its alias moves. An error keeps the version from being published. Null: only that the files
-  // can be read is checked.
-  using Adopt = std::function<void(std::uint64_t version)>;
-  std::function<absl::StatusOr<Adopt>(const std::string& model, const std::string& directory)>
-      stage;
   // The three below have defaults; tests replace them.
   std::function<absl::StatusOr<TrainResult>(const v1::TrainingPlan&, const Dataset&,
                                             const std::string& checkpoint, TrainingPriority,

@@ -59,18 +59,12 @@ absl::Status ModelCache::Preload(const VersionInfo& version) {
     if (entries_.contains(key)) return absl::OkStatus();
   }
   // Whoever waits for a load of the same version in flight waits for that one.
-  auto model = LoadNow(version);
-  if (!model.ok()) return model.status();
-  Adopt(*std::move(model));
-  return absl::OkStatus();
-}
-
-void ModelCache::Adopt(std::shared_ptr<const ServedModel> model) {
+  LATENT_ASSIGN_OR_RETURN(std::shared_ptr<const ServedModel> model, LoadNow(version));
   std::vector<std::shared_ptr<const ServedModel>> dropped;  // freed after the lock
   MutexLock lock(&mutex_);
-  const VersionKey key = model->key();
   Insert(key, std::move(model), snapshot_ != nullptr && Names(*snapshot_, key));
   EvictIdle(key, &dropped);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ModelCache::LoadNow(const VersionInfo& version) {
@@ -167,7 +161,7 @@ void ModelCache::DropDeleted(const RegistrySnapshot& snapshot,
   for (auto it = entries_.begin(); it != entries_.end();) {
     const bool named = Names(snapshot, it->first);
     if (named) it->second.published = true;
-    // One that was adopted is not named yet; one that was named and is no more, was deleted.
+    // One that is being published is not named yet; one that was and is no more, was deleted.
     if (named || !it->second.published) {
       ++it;
       continue;

@@ -55,11 +55,9 @@ class ModelCache {
   // Gives the version to `done`: at once, on this thread, if it is loaded, else from the executor.
   // However many ask, it is loaded once.
   void LoadAsync(std::shared_ptr<const VersionInfo> version, Callback done);
-  // Loads it on this thread, unless it is loaded: what Registry::SetPreloader wants.
+  // Loads it on this thread, unless it is loaded: what Registry::SetPreloader wants. A version that
+  // no snapshot names yet stays until one does.
   absl::Status Preload(const VersionInfo& version);
-  // Takes in a version that is about to be published, so that it is there before its alias moves;
-  // it stays although no snapshot names it yet.
-  void Adopt(std::shared_ptr<const ServedModel> model);
 
   // Takes in what is published now: posts loads of alias targets that are missing and lets go of
   // versions that are gone. Call at the start and whenever the registry says that it has changed
@@ -76,7 +74,7 @@ class ModelCache {
   struct Entry {
     std::shared_ptr<const ServedModel> model;
     std::uint64_t last_use = 0;
-    bool published = false;  // was named by a snapshot; one that was adopted is not yet
+    bool published = false;  // was named by a snapshot; what is being published is not yet
   };
   absl::StatusOr<std::shared_ptr<const ServedModel>> LoadNow(const VersionInfo& version);
   void FinishLoad(const VersionKey& key,

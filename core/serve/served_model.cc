@@ -60,26 +60,24 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(VersionKey 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Make(VersionKey key,
                                                                      VersionContent content) {
   LATENT_RETURN_IF_ERROR(WarmUp(*content.model));
-  auto shared = std::make_shared<Shared>();
-  shared->latent_space_id = content.model->LatentSpaceId();
-  shared->trained_with_corruption = HasNoise(content.plan.architecture().corruption());
-  // Weights, their packed copy, and the quantiles.
-  shared->bytes = content.plan.parameters() * 2 * sizeof(float) +
-                  content.evaluation.score_quantiles.size() * sizeof(double);
-  shared->content = std::move(content);
-  return std::shared_ptr<const ServedModel>(new ServedModel(std::move(key), std::move(shared)));
+  return std::shared_ptr<const ServedModel>(new ServedModel(std::move(key), std::move(content)));
 }
 
-std::shared_ptr<const ServedModel> ServedModel::WithVersion(std::uint64_t version) const {
-  return std::shared_ptr<const ServedModel>(new ServedModel({key_.model, version}, shared_));
-}
+ServedModel::ServedModel(VersionKey key, VersionContent content)
+    : key_(std::move(key)),
+      content_(std::move(content)),
+      latent_space_id_(content_.model->LatentSpaceId()),
+      trained_with_corruption_(HasNoise(content_.plan.architecture().corruption())),
+      // Weights, their packed copy, and the quantiles.
+      bytes_(content_.plan.parameters() * 2 * sizeof(float) +
+             content_.evaluation.score_quantiles.size() * sizeof(double)) {}
 
 std::string ServedModel::DebugName() const {
   return absl::StrCat(key_.model, " version ", key_.version);
 }
 
 double ServedModel::Percentile(double score) const {
-  const std::vector<double>& quantiles = shared_->content.evaluation.score_quantiles;
+  const std::vector<double>& quantiles = content_.evaluation.score_quantiles;
   if (quantiles.empty()) return 0;
   const auto less = std::lower_bound(quantiles.begin(), quantiles.end(), score);
   return 100.0 * static_cast<double>(less - quantiles.begin()) /

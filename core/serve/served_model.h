@@ -37,37 +37,31 @@ class ServedModel {
   // not finite.
   static absl::StatusOr<std::shared_ptr<const ServedModel>> Make(VersionKey key,
                                                                  VersionContent content);
-  // The same model under another number; shares the weights.
-  std::shared_ptr<const ServedModel> WithVersion(std::uint64_t version) const;
 
   const VersionKey& key() const { return key_; }
   // "digits version 3", for messages.
   std::string DebugName() const;
-  const std::string& latent_space_id() const { return shared_->latent_space_id; }
-  const v1::TrainingPlan& plan() const { return shared_->content.plan; }
-  const Autoencoder& model() const { return *shared_->content.model; }
-  const Sampler& sampler() const { return *shared_->content.sampler; }
-  const std::vector<v1::Metric>& metrics() const { return shared_->content.evaluation.metrics; }
+  const std::string& latent_space_id() const { return latent_space_id_; }
+  const v1::TrainingPlan& plan() const { return content_.plan; }
+  const Autoencoder& model() const { return *content_.model; }
+  const Sampler& sampler() const { return *content_.sampler; }
+  const std::vector<v1::Metric>& metrics() const { return content_.evaluation.metrics; }
   // Score, in nats, above which a row is an anomaly unless the call says otherwise.
-  double anomaly_threshold() const { return shared_->content.evaluation.anomaly_threshold; }
+  double anomaly_threshold() const { return content_.evaluation.anomaly_threshold; }
   // Share of VALIDATION rows that score less than `score`, 0 to 100.
   double Percentile(double score) const;
-  bool trained_with_corruption() const { return shared_->trained_with_corruption; }
+  bool trained_with_corruption() const { return trained_with_corruption_; }
   // Bytes it is expected to hold.
-  std::uint64_t bytes() const { return shared_->bytes; }
+  std::uint64_t bytes() const { return bytes_; }
 
  private:
-  struct Shared {
-    VersionContent content;
-    std::string latent_space_id;
-    bool trained_with_corruption = false;
-    std::uint64_t bytes = 0;
-  };
-  ServedModel(VersionKey key, std::shared_ptr<const Shared> shared)
-      : key_(std::move(key)), shared_(std::move(shared)) {}
+  ServedModel(VersionKey key, VersionContent content);
 
   const VersionKey key_;
-  const std::shared_ptr<const Shared> shared_;
+  const VersionContent content_;
+  const std::string latent_space_id_;
+  const bool trained_with_corruption_;
+  const std::uint64_t bytes_;
 };
 
 }  // namespace latent

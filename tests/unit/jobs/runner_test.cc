@@ -5,10 +5,12 @@
 
 #include <atomic>
 #include <condition_variable>
-#include <fstream>
+#include <limits>
 #include <mutex>
 
 #include "core/base/status.h"
+#include "core/model/column_statistics.h"
+#include "core/model/model_io.h"
 #include "core/train/version_files.h"
 #include "jobs_fixture.h"
 
@@ -229,6 +231,20 @@ TEST_F(RunnerTest, AVersionThatCannotBeLoadedIsNotPublished) {
   const JobRecord job = RunOne(Submit());
   EXPECT_EQ(job.state, v1::JOB_STATE_FAILED);
   EXPECT_THAT(job.error, HasSubstr("answers with NaN"));
+  EXPECT_FALSE(store_->registry().Get()->Resolve("toy", {}).ok());
+}
+
+TEST_F(RunnerTest, AModelThatAnswersWithNaNIsNotPublished) {
+  train_ = [this](const v1::TrainingPlan& plan, const auto&...) -> absl::StatusOr<TrainResult> {
+    auto model = CreateModel(plan, ComputeColumnStatistics(data_->rows(v1::PART_TRAIN)));
+    auto values = (*model)->parameters().values();
+    std::fill(values.begin(), values.end(), std::numeric_limits<float>::quiet_NaN());
+    (*model)->RefreshPacked();
+    TrainResult result;
+    result.model = *std::move(model);
+    return result;
+  };
+  EXPECT_EQ(RunOne(Submit()).state, v1::JOB_STATE_FAILED);
   EXPECT_FALSE(store_->registry().Get()->Resolve("toy", {}).ok());
 }
 

@@ -134,11 +134,11 @@ TEST_F(ModelCacheTest, DeletedVersionsGoWhileCallersKeepTheirs) {
   EXPECT_EQ(pinned->key().version, 1u);
 }
 
-TEST_F(ModelCacheTest, AnAdoptedVersionIsThereBeforeItsAliasMoves) {
+TEST_F(ModelCacheTest, AVersionBeingPublishedIsThereBeforeItsAliasMoves) {
   const auto cache = MakeCache();
   cache->OnSnapshot(Snapshot({1}, 1));
   RunPosted();
-  cache->Adopt((*ServedModel::Load({"toy", 0}, versions_[1]->dir))->WithVersion(2));
+  ASSERT_TRUE(cache->Preload(*versions_[1]).ok());
   cache->OnSnapshot(Snapshot({1}, 1));  // some other change comes first
   EXPECT_NE(cache->Find("toy", 2), nullptr);
   cache->OnSnapshot(Snapshot({1, 2}, 2));
