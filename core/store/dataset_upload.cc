@@ -66,7 +66,11 @@ absl::Status DatasetStore::WithUpload(std::string_view dataset,
 }
 
 absl::Status DatasetStore::LoadUpload(std::string_view dataset, Upload* upload) {
-  if (upload->closed) return UploadEnded(dataset, "being changed by another call");
+  if (upload->closed) {
+    return MakeError(
+        absl::StatusCode::kUnavailable, "UPLOAD_CHANGED",
+        absl::StrCat("dataset ", Quoted(dataset), " was changed by another call; try again"));
+  }
   if (upload->loaded) return absl::OkStatus();
   LATENT_ASSIGN_OR_RETURN(const DatasetRecord record, Get(dataset));
   if (record.state != DatasetState::kUploading) {
