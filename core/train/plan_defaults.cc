@@ -72,10 +72,15 @@ void FillObjective(bool variational, v1::Objective& objective) {
 }
 
 // A plan always lists one weight a layer, whichever way the request gave them.
-void FillPenalty(int layers, v1::ActivityPenalty& penalty) {
+void FillPenalty(const v1::ModelSpec& model, double code, double hidden,
+                 v1::ActivityPenalty& penalty) {
+  if (penalty.has_weight()) code = hidden = penalty.weight();
   LATENT_DEFAULT(penalty, weight, 0);
   if (penalty.per_layer_size() > 0) return;
-  for (int i = 0; i < layers; ++i) penalty.add_per_layer(penalty.weight());
+  const int before = model.encoder().layers_size();
+  for (int i = 0; i < before + 1 + model.decoder().layers_size(); ++i) {
+    penalty.add_per_layer(i == before ? code : hidden);
+  }
 }
 
 // Training needs some thousands of updates, whatever the number of rows: few rows are seen often
@@ -139,9 +144,8 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
   FillLikelihood(data, model, *model.mutable_likelihood());
   FillObjective(latent.has_gaussian(), *model.mutable_objective());
   v1::Penalties& penalties = *model.mutable_penalties();
-  const int penalised = model.encoder().layers_size() + 1 + model.decoder().layers_size();
-  FillPenalty(penalised, *penalties.mutable_l1());
-  FillPenalty(penalised, *penalties.mutable_l2());
+  FillPenalty(model, preset.code_l1, preset.hidden_l1, *penalties.mutable_l1());
+  FillPenalty(model, 0, 0, *penalties.mutable_l2());
   LATENT_DEFAULT(penalties, unit_norm_decoder, false);
 }
 
