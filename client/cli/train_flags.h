@@ -24,20 +24,20 @@ struct TrainFlags {
   std::optional<std::uint32_t> latent_dim;
   std::optional<std::string> hidden, activation, code_activation;
   std::string scaling, corruption, likelihood, l1_per_layer, l2_per_layer;
-  std::optional<double> beta, kl_warm_up, free_bits, l1, l2;
+  std::optional<double> beta, kl_warm_up, free_bits, l1, l1_code, l2;
   std::optional<std::uint32_t> draws;
-  std::optional<bool> tied, unit_norm_decoder;
+  bool tied = false, unit_norm_decoder = false;
   // Training.
   std::optional<std::uint32_t> epochs, batch_size, threads, patience;
   std::optional<std::uint64_t> seed;
   std::optional<double> learning_rate, warm_up, weight_decay, clip_norm, max_duration,
       checkpoint_interval, anomaly_quantile;
   std::string schedule;
-  std::optional<bool> early_stopping, shuffle;
+  bool no_early_stopping = false;
   // Publishing.
   std::string publish, publish_metric;
   std::optional<double> publish_bound;
-  std::optional<bool> allow_schema_change;
+  bool allow_schema_change = false;
 };
 
 // Adds an option for each field. `flags` must outlive the app.

@@ -21,10 +21,6 @@ struct Preset {
   // least 1 and at most `code_limit`.
   double code_per_column = 0.5;
   std::uint32_t code_limit = 32;
-  // L1 weights where the request gives none, for whichever layers there are. Only the code's is
-  // strong: charged hidden layers lean on more code entries (measured on Fashion-MNIST).
-  double code_l1 = 0;
-  double hidden_l1 = 0;
 };
 
 // All of them, in the order in which they are shown.

@@ -14,6 +14,24 @@
 namespace latent {
 namespace {
 
+// A weight for all layers and weights for each exclude one another, so the request's choice must
+// also remove the preset's; a weight alone means every layer, the code included.
+void MergePenalty(const v1::ActivityPenalty& over, v1::ActivityPenalty& base) {
+  if (over.has_weight() || over.has_code_weight()) base.clear_per_layer();
+  if (over.has_weight() || over.per_layer_size() > 0) base.clear_code_weight();
+  if (over.per_layer_size() > 0) base.clear_weight();
+}
+
+void MergeArchitecture(const v1::ModelSpec& over, v1::ModelSpec& base) {
+  if (over.penalties().has_l1()) {
+    MergePenalty(over.penalties().l1(), *base.mutable_penalties()->mutable_l1());
+  }
+  if (over.penalties().has_l2()) {
+    MergePenalty(over.penalties().l2(), *base.mutable_penalties()->mutable_l2());
+  }
+  MergeSpec(over, base);
+}
+
 const Preset* ChoosePreset(const v1::TrainJobSpec& request, FieldErrors& errors) {
   const Preset* preset = FindPreset(request.preset().empty() ? "plain" : request.preset());
   if (preset == nullptr) {
@@ -49,7 +67,7 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   *plan.mutable_labels() = request.labels();
   *plan.mutable_data() = SchemaOf(data);
   *plan.mutable_architecture() = preset->architecture;
-  MergeSpec(request.architecture(), *plan.mutable_architecture());
+  MergeArchitecture(request.architecture(), *plan.mutable_architecture());
   *plan.mutable_training() = preset->training;
   MergeSpec(request.training(), *plan.mutable_training());
   *plan.mutable_publish() = request.publish();

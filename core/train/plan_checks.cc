@@ -106,6 +106,9 @@ void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int
                   FieldErrors& errors) {
   const std::string path = Path("penalties.") + std::string(name);
   CheckNotNegative(path + ".weight", penalty.weight(), errors);
+  if (penalty.code_weight() != penalty.weight()) {
+    CheckNotNegative(path + ".code_weight", penalty.code_weight(), errors);
+  }
   if (penalty.per_layer_size() != layers) {
     errors.Add(path + ".per_layer", absl::StrCat("expected ", layers,
                                                  " weights (encoder hidden layers, code, decoder "
@@ -113,8 +116,10 @@ void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int
                                                  penalty.per_layer_size()));
   }
   for (int i = 0; i < penalty.per_layer_size(); ++i) {
-    // A weight for all layers has been reported above.
-    if (penalty.per_layer(i) == penalty.weight()) continue;
+    // Weights for all layers and for the code have been reported above.
+    if (penalty.per_layer(i) == penalty.weight() || penalty.per_layer(i) == penalty.code_weight()) {
+      continue;
+    }
     CheckNotNegative(absl::StrCat(path, ".per_layer[", i, "]"), penalty.per_layer(i), errors);
   }
 }

@@ -72,14 +72,12 @@ void FillObjective(bool variational, v1::Objective& objective) {
 }
 
 // A plan always lists one weight a layer, whichever way the request gave them.
-void FillPenalty(const v1::ModelSpec& model, double code, double hidden,
-                 v1::ActivityPenalty& penalty) {
-  if (penalty.has_weight()) code = hidden = penalty.weight();
+void FillPenalty(int layers, int code_layer, v1::ActivityPenalty& penalty) {
   LATENT_DEFAULT(penalty, weight, 0);
+  LATENT_DEFAULT(penalty, code_weight, penalty.weight());
   if (penalty.per_layer_size() > 0) return;
-  const int before = model.encoder().layers_size();
-  for (int i = 0; i < before + 1 + model.decoder().layers_size(); ++i) {
-    penalty.add_per_layer(i == before ? code : hidden);
+  for (int i = 0; i < layers; ++i) {
+    penalty.add_per_layer(i == code_layer ? penalty.code_weight() : penalty.weight());
   }
 }
 
@@ -144,8 +142,10 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
   FillLikelihood(data, model, *model.mutable_likelihood());
   FillObjective(latent.has_gaussian(), *model.mutable_objective());
   v1::Penalties& penalties = *model.mutable_penalties();
-  FillPenalty(model, preset.code_l1, preset.hidden_l1, *penalties.mutable_l1());
-  FillPenalty(model, 0, 0, *penalties.mutable_l2());
+  const int code_layer = model.encoder().layers_size();
+  const int penalised = model.encoder().layers_size() + 1 + model.decoder().layers_size();
+  FillPenalty(penalised, code_layer, *penalties.mutable_l1());
+  FillPenalty(penalised, code_layer, *penalties.mutable_l2());
   LATENT_DEFAULT(penalties, unit_norm_decoder, false);
 }
 

@@ -185,10 +185,8 @@ def sparse(lab, table):
     shares = {}
     for weight in (0, 0.01, 0.03):
         name = f"sparse-{str(weight).replace('.', '-')}"
-        hidden = weight / 20  # the preset's ratio
-        layers = (hidden, hidden, weight, hidden, hidden)
-        version = lab.train(name, "fashion", "sparse", {}, "--latent-dim", 128,
-                            "--l1-per-layer", ",".join(map(str, layers)))
+        lab.train(name, "fashion", "sparse", {}, "--latent-dim", 128,
+                  *(("--l1-code", weight) if weight else ("--l1", 0)))
         codes = numpy.vstack([
             lab.rows("encode", name, "--dataset", "fashion", "--part", "test",
                      "--offset", o, "--count", 1000) for o in range(0, 10000, 1000)])

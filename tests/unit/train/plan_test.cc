@@ -155,15 +155,6 @@ TEST(PlanTest, VariationalModelsClipTheGradient) {
   EXPECT_EQ(Plan("preset: 'plain'").training().solver().gradient().clip_norm(), 0);
 }
 
-TEST(PlanTest, SparsePresetChargesTheCodeMost) {
-  const auto l1 =
-      Plan("preset: 'sparse' architecture { encoder { layers { dense { units: 9 } } } }")
-          .architecture()
-          .penalties()
-          .l1();
-  EXPECT_THAT(l1.per_layer(), testing::ElementsAre(0.0005, 0.01, 0.0005));
-}
-
 TEST(PlanTest, PenaltyOfTheRequestReplacesThePresets) {
   const auto l1 = Plan("preset: 'sparse' architecture { penalties { l1 { weight: 0.5 } } }")
                       .architecture()
@@ -171,6 +162,17 @@ TEST(PlanTest, PenaltyOfTheRequestReplacesThePresets) {
                       .l1();
   EXPECT_EQ(l1.per_layer_size(), 5);
   for (const double weight : l1.per_layer()) EXPECT_EQ(weight, 0.5);
+}
+
+TEST(PlanTest, ChargeOnTheCodeReplacesThatAlone) {
+  const auto l1 = Plan("preset: 'sparse' architecture { penalties { l1 { code_weight: 0.5 } } }")
+                      .architecture()
+                      .penalties()
+                      .l1();
+  ASSERT_EQ(l1.per_layer_size(), 5);
+  EXPECT_EQ(l1.per_layer(2), 0.5);
+  EXPECT_EQ(l1.per_layer(1), l1.weight());
+  EXPECT_LT(l1.weight(), 0.5);
 }
 
 TEST(PlanTest, CountsParametersAndUpdates) {
