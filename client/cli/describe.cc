@@ -75,6 +75,7 @@ void AddRepeated(const Message& message, const FieldDescriptor& field, const std
     return;
   }
   std::vector<std::string> values;
+  values.reserve(static_cast<std::size_t>(size));
   for (int i = 0; i < size; ++i) values.push_back(ScalarText(message, field, i));
   table->AddRow({name, absl::StrJoin(values, ", ")});
 }

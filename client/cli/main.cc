@@ -6,6 +6,7 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <exception>
 #include <map>
 #include <stop_token>
 #include <string>
@@ -115,4 +116,11 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace latent::cli
 
-int main(int argc, char** argv) { return latent::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return latent::cli::Main(argc, argv);
+  } catch (const std::exception& error) {  // of a library: out of memory and the like
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return latent::cli::kExitFailure;
+  }
+}

@@ -9,6 +9,16 @@ constexpr char kParts[] = "Parts of the model";
 constexpr char kTraining[] = "Training";
 constexpr char kPublishing[] = "Publishing";
 
+// --NAME and --no-NAME; neither leaves the preset's choice.
+void AddSwitch(CLI::App& command, const char* name, std::optional<bool>& value, const char* text,
+               const char* group) {
+  const std::string names = std::string("--") + name + ",!--no-" + name;
+  command
+      .add_flag_function(
+          names, [&value](std::int64_t count) { value = count > 0; }, text)
+      ->group(group);
+}
+
 void AddParts(CLI::App& command, TrainFlags& flags) {
   const auto add = [&command](const char* name, auto& value, const char* text) {
     command.add_option(name, value, text)->group(kParts);
@@ -20,8 +30,7 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--activation", flags.activation,
       "Of hidden layers: relu (default), leaky-relu, tanh, sigmoid, identity");
   add("--code-activation", flags.code_activation, "Of a deterministic code; same names");
-  command.add_flag("--tied", flags.tied, "Decoder weights are the encoder's, transposed")
-      ->group(kParts);
+  AddSwitch(command, "tied", flags.tied, "Decoder weights are the encoder's, transposed", kParts);
   add("--scaling", flags.scaling, "none, min-max or standardise");
   add("--corruption", flags.corruption,
       "none, gaussian:SIGMA, masking:FRACTION or salt-and-pepper:FRACTION");
@@ -36,10 +45,8 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--l1-per-layer", flags.l1_per_layer, "One L1 weight a layer: encoder, code, decoder");
   add("--l2", flags.l2, "L2 activity penalty, likewise");
   add("--l2-per-layer", flags.l2_per_layer, "One L2 weight a layer");
-  command
-      .add_flag("--unit-norm-decoder", flags.unit_norm_decoder,
-                "Columns of the first decoder layer keep unit norm")
-      ->group(kParts);
+  AddSwitch(command, "unit-norm-decoder", flags.unit_norm_decoder,
+            "Columns of the first decoder layer keep unit norm", kParts);
 }
 
 void AddTraining(CLI::App& command, TrainFlags& flags) {
@@ -54,8 +61,9 @@ void AddTraining(CLI::App& command, TrainFlags& flags) {
   add("--weight-decay", flags.weight_decay, "Decoupled weight decay");
   add("--clip-norm", flags.clip_norm, "Bound on the gradient's norm; 0 for none");
   add("--patience", flags.patience, "Epochs without improvement before training ends");
-  command.add_flag("--no-early-stopping", flags.no_early_stopping, "Train all epochs")
-      ->group(kTraining);
+  AddSwitch(command, "early-stopping", flags.early_stopping, "Whether training may end early",
+            kTraining);
+  AddSwitch(command, "shuffle", flags.shuffle, "Whether each epoch has a new order", kTraining);
   add("--seed", flags.seed, "Every random number follows from it (default: 0)");
   add("--threads", flags.threads, "Training threads; the result does not depend on it");
   add("--max-duration", flags.max_duration, "Seconds after which training ends with what it has");
@@ -74,10 +82,8 @@ void AddPublishing(CLI::App& command, TrainFlags& flags) {
   add("--publish-bound", flags.publish_bound, "Value that it must reach, instead of the alias's");
   add("--alias", flags.aliases, "Alias that moves to the version (default: production); repeatable")
       ->allow_extra_args(false);
-  command
-      .add_flag("--allow-schema-change", flags.allow_schema_change,
-                "Aliases may move to a version of other width, shape or likelihood")
-      ->group(kPublishing);
+  AddSwitch(command, "allow-schema-change", flags.allow_schema_change,
+            "Aliases may move to a version of other width, shape or likelihood", kPublishing);
 }
 
 }  // namespace

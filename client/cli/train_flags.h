@@ -26,18 +26,18 @@ struct TrainFlags {
   std::string scaling, corruption, likelihood, l1_per_layer, l2_per_layer;
   std::optional<double> beta, kl_warm_up, free_bits, l1, l1_code, l2;
   std::optional<std::uint32_t> draws;
-  bool tied = false, unit_norm_decoder = false;
+  std::optional<bool> tied, unit_norm_decoder;
   // Training.
   std::optional<std::uint32_t> epochs, batch_size, threads, patience;
   std::optional<std::uint64_t> seed;
   std::optional<double> learning_rate, warm_up, weight_decay, clip_norm, max_duration,
       checkpoint_interval, anomaly_quantile;
   std::string schedule;
-  bool no_early_stopping = false;
+  std::optional<bool> early_stopping, shuffle;
   // Publishing.
   std::string publish, publish_metric;
   std::optional<double> publish_bound;
-  bool allow_schema_change = false;
+  std::optional<bool> allow_schema_change;
 };
 
 // Adds an option for each field. `flags` must outlive the app.

@@ -55,7 +55,7 @@ absl::Status SetLayers(const TrainFlags& flags, v1::ModelSpec* model) {
     model->mutable_latent()->mutable_deterministic()->set_activation(f);
   }
   if (flags.latent_dim) model->mutable_latent()->set_dim(*flags.latent_dim);
-  if (flags.tied) model->set_tied_weights(true);
+  if (flags.tied) model->set_tied_weights(*flags.tied);
   return absl::OkStatus();
 }
 
@@ -146,7 +146,9 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
     LATENT_RETURN_IF_ERROR(
         SetPenalty("--l2", flags.l2, flags.l2_per_layer, model->mutable_penalties()->mutable_l2()));
   }
-  if (flags.unit_norm_decoder) model->mutable_penalties()->set_unit_norm_decoder(true);
+  if (flags.unit_norm_decoder) {
+    model->mutable_penalties()->set_unit_norm_decoder(*flags.unit_norm_decoder);
+  }
   return absl::OkStatus();
 }
 
@@ -168,7 +170,10 @@ absl::Status SetSolver(const TrainFlags& flags, v1::TrainingSpec* training) {
   }
   if (flags.clip_norm) gradient()->set_clip_norm(*flags.clip_norm);
   if (flags.patience) gradient()->mutable_early_stopping()->set_patience(*flags.patience);
-  if (flags.no_early_stopping) gradient()->mutable_early_stopping()->set_enabled(false);
+  if (flags.early_stopping) {
+    gradient()->mutable_early_stopping()->set_enabled(*flags.early_stopping);
+  }
+  if (flags.shuffle) gradient()->set_shuffle(*flags.shuffle);
   return absl::OkStatus();
 }
 
@@ -193,7 +198,9 @@ void SetPublish(const TrainFlags& flags, v1::PublishSpec* publish) {
   if (!flags.aliases.empty()) {
     publish->mutable_aliases()->Assign(flags.aliases.begin(), flags.aliases.end());
   }
-  if (flags.allow_schema_change) publish->set_allow_schema_change(true);
+  if (flags.allow_schema_change) {
+    publish->set_allow_schema_change(*flags.allow_schema_change);
+  }
 }
 
 }  // namespace

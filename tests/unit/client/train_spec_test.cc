@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
 #include <filesystem>
 #include <fstream>
 
@@ -62,7 +63,9 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
          f.batch_size = 64;
        }},
       {"training { solver { gradient { early_stopping { enabled: false } } } }",
-       [](TrainFlags& f) { f.no_early_stopping = true; }},
+       [](TrainFlags& f) { f.early_stopping = false; }},
+      {"architecture { penalties { unit_norm_decoder: false } }",
+       [](TrainFlags& f) { f.unit_norm_decoder = false; }},
       {"training { seed: 7 threads: 2 }",
        [](TrainFlags& f) {
          f.seed = 7;
@@ -108,6 +111,26 @@ TEST(TrainSpecTest, RefusesBadValuesNamingTheOption) {
     const auto spec = BuildTrainJobSpec(flags);
     EXPECT_EQ(spec.status().code(), absl::StatusCode::kInvalidArgument) << c.message;
     EXPECT_THAT(std::string(spec.status().message()), HasSubstr(c.message));
+  }
+}
+
+TEST(TrainOptionsTest, SwitchesGoBothWays) {
+  const struct {
+    std::vector<std::string> arguments;
+    std::optional<bool> tied, early_stopping;
+  } cases[] = {
+      {{"m"}, {}, {}},
+      {{"--tied", "m", "--no-early-stopping"}, true, false},
+      {{"m", "--no-tied", "--early-stopping"}, false, true},
+  };
+  for (const auto& c : cases) {
+    TrainFlags flags;
+    CLI::App app;
+    AddTrainOptions(app, flags);
+    std::vector<std::string> reversed(c.arguments.rbegin(), c.arguments.rend());
+    app.parse(reversed);
+    EXPECT_EQ(flags.tied, c.tied);
+    EXPECT_EQ(flags.early_stopping, c.early_stopping);
   }
 }
 
