@@ -155,6 +155,15 @@ TEST(PlanTest, VariationalModelsClipTheGradient) {
   EXPECT_EQ(Plan("preset: 'plain'").training().solver().gradient().clip_norm(), 0);
 }
 
+TEST(PlanTest, SparsePresetChargesTheCodeMost) {
+  const auto l1 =
+      Plan("preset: 'sparse' architecture { encoder { layers { dense { units: 9 } } } }")
+          .architecture()
+          .penalties()
+          .l1();
+  EXPECT_THAT(l1.per_layer(), testing::ElementsAre(0.0005, 0.01, 0.0005));
+}
+
 TEST(PlanTest, PenaltyOfTheRequestReplacesThePresets) {
   const auto l1 = Plan("preset: 'sparse' architecture { penalties { l1 { weight: 0.5 } } }")
                       .architecture()
