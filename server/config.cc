@@ -27,19 +27,19 @@ struct Parsed {
   bool version = false;
 };
 
-void Declare(CLI::App& app, Parsed& parsed) {
-  Config& config = parsed.config;
-  RequestLimits& limits = config.limits;
-  app.set_help_flag("-h,--help", "Print this and exit");
+void DeclareAddresses(CLI::App& app, Config& config) {
   app.add_option("--listen", config.listen, "gRPC address, host:port or unix:PATH")
       ->capture_default_str();
   app.add_option("--metrics-listen", config.metrics_listen,
                  "HTTP address of /metrics, host:port or \"off\"")
       ->capture_default_str();
-  app.add_option("--state-dir", config.state_dir, "Directory of everything that lasts")
-      ->capture_default_str();
   app.add_flag("--insecure-bind", config.insecure_bind,
                "Allow addresses other than loopback: anybody who reaches them may do anything");
+  app.add_option("--port-file", config.port_file,
+                 "File that gets the bound ports: one line gRPC, one line metrics");
+}
+
+void DeclareThreads(CLI::App& app, Config& config) {
   app.add_option("--loops", config.loops, "Event loops; 0: half the cores")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
@@ -57,38 +57,38 @@ void Declare(CLI::App& app, Parsed& parsed) {
                  "background (idle class) or normal (competes with serving)")
       ->check(CLI::IsMember({"background", "normal"}))
       ->capture_default_str();
+}
+
+void DeclareLimits(CLI::App& app, RequestLimits& limits) {
+  const auto bounded = [&app](const char* flag, auto& value, const char* what, int most) {
+    app.add_option(flag, value, what)->check(CLI::Range(1, most))->capture_default_str();
+  };
+  bounded("--max-rows", limits.rows, "Rows a request", 65536);
+  bounded("--max-columns", limits.columns, "Cells a row", 1 << 20);
+  bounded("--max-cells", limits.cells, "Rows x columns a request", 1 << 28);
+  bounded("--max-message-mib", limits.message_mib, "MiB a message", 1024);
+  bounded("--max-rows-in-flight", limits.rows_in_flight, "Rows over all calls", 1 << 24);
+  bounded("--max-queued-jobs", limits.queued_jobs, "Train jobs that may wait", 10000);
+  bounded("--max-dataset-mib", limits.dataset_mib, "MiB of one dataset's files", 1 << 20);
+}
+
+void Declare(CLI::App& app, Parsed& parsed) {
+  Config& config = parsed.config;
+  app.set_help_flag("-h,--help", "Print this and exit");
+  DeclareAddresses(app, config);
+  app.add_option("--state-dir", config.state_dir, "Directory of everything that lasts")
+      ->capture_default_str();
+  DeclareThreads(app, config);
   app.add_option("--drain-seconds", config.drain_seconds, "Time for calls in flight at shutdown")
       ->check(CLI::Range(0.0, 600.0))
       ->capture_default_str();
-  app.add_option("--max-rows", limits.rows, "Rows a request")
-      ->check(CLI::Range(1, 65536))
-      ->capture_default_str();
-  app.add_option("--max-columns", limits.columns, "Cells a row")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
-  app.add_option("--max-cells", limits.cells, "Rows x columns a request")
-      ->check(CLI::Range(1, 1 << 28))
-      ->capture_default_str();
-  app.add_option("--max-message-mib", limits.message_mib, "MiB a message")
-      ->check(CLI::Range(1, 1024))
-      ->capture_default_str();
-  app.add_option("--max-rows-in-flight", limits.rows_in_flight, "Rows over all calls")
-      ->check(CLI::Range(1, 1 << 24))
-      ->capture_default_str();
-  app.add_option("--max-queued-jobs", limits.queued_jobs, "Train jobs that may wait")
-      ->check(CLI::Range(1, 10000))
-      ->capture_default_str();
-  app.add_option("--max-dataset-mib", limits.dataset_mib, "MiB of one dataset's files")
-      ->check(CLI::Range(1, 1 << 20))
-      ->capture_default_str();
+  DeclareLimits(app, config.limits);
   app.add_option("--log-format", config.log_format, "json or text")
       ->check(CLI::IsMember({"json", "text"}))
       ->capture_default_str();
   app.add_option("--log-level", config.log_level, "debug, info, warning or error")
       ->check(CLI::IsMember({"debug", "info", "warning", "error"}))
       ->capture_default_str();
-  app.add_option("--port-file", config.port_file,
-                 "File that gets the bound ports: one line gRPC, one line metrics");
   app.add_option("--config", parsed.file, "TOML file with these settings, named as the flags");
   app.add_flag("--print-config", parsed.print_config, "Print the settings as TOML and exit");
   app.add_flag("--version", parsed.version, "Print the version and exit");
@@ -160,6 +160,28 @@ absl::StatusOr<Settings> ReadFile(const std::string& path, const CLI::App& app) 
   return settings;
 }
 
+// What the file says, and over it the environment.
+absl::StatusOr<Settings> Elsewhere(const CLI::App& app, std::string file,
+                                   const std::function<const char*(const char*)>& environment) {
+  if (file.empty() && environment("LATENT_CONFIG") != nullptr) file = environment("LATENT_CONFIG");
+  Settings settings;
+  if (!file.empty()) {
+    LATENT_ASSIGN_OR_RETURN(settings, ReadFile(file, app));
+  }
+  for (const CLI::Option* option : app.get_options()) {
+    const std::string name = option->get_single_name();
+    const char* value = environment(VariableOf(name).c_str());
+    if (value == nullptr || *value == '\0' || kRunOnly.contains(name)) continue;
+    LATENT_RETURN_IF_ERROR(CheckSetting(name, value, VariableOf(name)));
+    settings[name] = value;
+  }
+  return settings;
+}
+
+ConfigAction Print(std::string output) {
+  return {.kind = ConfigAction::Kind::kPrintAndExit, .output = std::move(output), .config = {}};
+}
+
 absl::Status CheckAddresses(const Config& config) {
   for (const auto& [flag, address] :
        {std::pair{"--listen", config.listen}, {"--metrics-listen", config.metrics_listen}}) {
@@ -197,30 +219,9 @@ absl::StatusOr<ConfigAction> ReadConfig(
   CLI::App first("Latent: trains, publishes and serves autoencoders over gRPC.", "latentd");
   Declare(first, flags);
   LATENT_RETURN_IF_ERROR(Parse(first, arguments, ""));
-  ConfigAction action;
-  action.kind = ConfigAction::Kind::kPrintAndExit;
-  if (first.get_help_ptr()->count() > 0) {
-    action.output = first.help();
-    return action;
-  }
-  if (flags.version) {
-    action.output = absl::StrCat("latentd ", kVersion, " (", kRevision, ")\n");
-    return action;
-  }
-  if (flags.file.empty() && environment("LATENT_CONFIG") != nullptr) {
-    flags.file = environment("LATENT_CONFIG");
-  }
-  Settings settings;
-  if (!flags.file.empty()) {
-    LATENT_ASSIGN_OR_RETURN(settings, ReadFile(flags.file, first));
-  }
-  for (const CLI::Option* option : first.get_options()) {
-    const std::string name = option->get_single_name();
-    const char* value = environment(VariableOf(name).c_str());
-    if (value == nullptr || *value == '\0' || kRunOnly.contains(name)) continue;
-    LATENT_RETURN_IF_ERROR(CheckSetting(name, value, VariableOf(name)));
-    settings[name] = value;
-  }
+  if (first.get_help_ptr()->count() > 0) return Print(first.help());
+  if (flags.version) return Print(absl::StrCat("latentd ", kVersion, " (", kRevision, ")\n"));
+  LATENT_ASSIGN_OR_RETURN(const Settings settings, Elsewhere(first, flags.file, environment));
   // Flags beat both: only what they left open is taken from elsewhere.
   std::vector<std::string> all = arguments;
   for (const auto& [name, value] : settings) {
@@ -233,13 +234,8 @@ absl::StatusOr<ConfigAction> ReadConfig(
   Declare(second, parsed);
   LATENT_RETURN_IF_ERROR(Parse(second, all, ""));
   LATENT_RETURN_IF_ERROR(CheckAddresses(parsed.config));
-  action.config = parsed.config;
-  if (parsed.print_config) {
-    action.output = ToToml(parsed.config);
-  } else {
-    action.kind = ConfigAction::Kind::kRun;
-  }
-  return action;
+  if (parsed.print_config) return Print(ToToml(parsed.config));
+  return ConfigAction{.kind = ConfigAction::Kind::kRun, .output = {}, .config = parsed.config};
 }
 
 std::string ToToml(const Config& config) {

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/base/status.h"
@@ -117,35 +118,11 @@ void RegistryServiceHandler::BindChanges(Router& router) {
   const MethodOptions options{.log_success = true};
   router.Blocking<Service>(
       &service_, "UpdateModel", &Async::RequestUpdateModel,
-      [this](const v1::UpdateModelRequest& request, v1::UpdateModelResponse* response) {
-        return Change("UpdateModel", request, response, [&](Registry& registry, Transaction& tx) {
-          ModelUpdate update;
-          if (request.has_description()) update.description = request.description();
-          if (request.replace_labels()) {
-            update.labels = std::map<std::string, std::string>(request.labels().begin(),
-                                                               request.labels().end());
-          }
-          if (request.has_keep_last()) update.keep_last = request.keep_last();
-          return registry.UpdateModel(tx, request.model(), update);
-        });
-      },
+      [this](const auto& request, auto* response) { return UpdateModel(request, response); },
       options);
   router.Blocking<Service>(
       &service_, "SetAlias", &Async::RequestSetAlias,
-      [this](const v1::SetAliasRequest& request, v1::SetAliasResponse* response) -> absl::Status {
-        // Loaded and warmed before anybody can be sent there.
-        LATENT_RETURN_IF_ERROR(
-            backend_->store().registry().PrepareAlias(request.model(), request.version()));
-        return Change("SetAlias", request, response, [&](Registry& registry, Transaction& tx) {
-          std::optional<std::uint64_t> expected;
-          if (request.has_expected_current_version()) {
-            expected = request.expected_current_version();
-          }
-          return registry.SetAlias(tx, request.model(), request.alias(), request.version(),
-                                   expected);
-        });
-      },
-      options);
+      [this](const auto& request, auto* response) { return SetAlias(request, response); }, options);
   router.Blocking<Service>(
       &service_, "DeleteAlias", &Async::RequestDeleteAlias,
       [this](const v1::DeleteAliasRequest& request, v1::DeleteAliasResponse* response) {
@@ -190,6 +167,32 @@ absl::Status RegistryServiceHandler::Change(
         }
         return absl::OkStatus();
       });
+}
+
+absl::Status RegistryServiceHandler::UpdateModel(const v1::UpdateModelRequest& request,
+                                                 v1::UpdateModelResponse* response) {
+  ModelUpdate update;
+  if (request.has_description()) update.description = request.description();
+  if (request.replace_labels()) {
+    update.labels =
+        std::map<std::string, std::string>(request.labels().begin(), request.labels().end());
+  }
+  if (request.has_keep_last()) update.keep_last = request.keep_last();
+  return Change("UpdateModel", request, response, [&](Registry& registry, Transaction& tx) {
+    return registry.UpdateModel(tx, request.model(), update);
+  });
+}
+
+absl::Status RegistryServiceHandler::SetAlias(const v1::SetAliasRequest& request,
+                                              v1::SetAliasResponse* response) {
+  // Loaded and warmed before anybody can be sent there.
+  LATENT_RETURN_IF_ERROR(
+      backend_->store().registry().PrepareAlias(request.model(), request.version()));
+  std::optional<std::uint64_t> expected;
+  if (request.has_expected_current_version()) expected = request.expected_current_version();
+  return Change("SetAlias", request, response, [&](Registry& registry, Transaction& tx) {
+    return registry.SetAlias(tx, request.model(), request.alias(), request.version(), expected);
+  });
 }
 
 absl::Status RegistryServiceHandler::GetModel(const v1::GetModelRequest& request,

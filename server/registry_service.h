@@ -27,6 +27,9 @@ class RegistryServiceHandler {
                           v1::GetModelVersionResponse* response);
   absl::Status ListVersions(const v1::ListModelVersionsRequest& request,
                             v1::ListModelVersionsResponse* response);
+  absl::Status UpdateModel(const v1::UpdateModelRequest& request,
+                           v1::UpdateModelResponse* response);
+  absl::Status SetAlias(const v1::SetAliasRequest& request, v1::SetAliasResponse* response);
   // With plan and metrics from the version's files; without them if the files are damaged.
   void Describe(const ModelInfo& model, const VersionInfo& version, v1::ModelVersion* out);
   template <typename Request, typename Response>
