@@ -10,6 +10,7 @@
 #include "core/base/durable_file.h"
 #include "core/base/status.h"
 #include "core/jobs/publisher.h"
+#include "core/train/training_thread.h"
 
 namespace latent {
 namespace {
@@ -137,11 +138,25 @@ absl::Status RunningJob::HandleMail(TrainMailbox::Mail& mail) {
 absl::StatusOr<VersionContent> RunningJob::EvaluateResult(TrainResult result, const Dataset& data) {
   VersionContent content;
   content.plan = job_.plan;
-  LATENT_ASSIGN_OR_RETURN(content.evaluation,
-                          parts_.evaluate(*result.model, job_.plan, data, stop_.get_token()));
-  LATENT_ASSIGN_OR_RETURN(content.sampler, FitSampler(*result.model, data));
+  absl::Status status;
+  // Heavy work gives way to the threads that answer calls, as training does; nice rather than idle,
+  // since what starves here could not be taken up by another thread.
+  const ThreadClass thread_class = options_.priority == TrainingPriority::kBackground
+                                       ? ThreadClass::kNice
+                                       : ThreadClass::kNormal;
+  RunTrainingThread(
+      thread_class, [&] { status = Measure(*result.model, data, content); }, [] {});
+  LATENT_RETURN_IF_ERROR(status);
   content.model = std::move(result.model);
   return content;
+}
+
+absl::Status RunningJob::Measure(const Autoencoder& model, const Dataset& data,
+                                 VersionContent& content) const {
+  LATENT_ASSIGN_OR_RETURN(content.evaluation,
+                          parts_.evaluate(model, job_.plan, data, stop_.get_token()));
+  LATENT_ASSIGN_OR_RETURN(content.sampler, FitSampler(model, data));
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencoder& model,

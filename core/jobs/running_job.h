@@ -42,6 +42,8 @@ class RunningJob {
   absl::StatusOr<TrainResult> TrainFrom(const Dataset& data, const LoadedCheckpoint& checkpoint);
   absl::Status HandleMail(TrainMailbox::Mail& mail);
   absl::StatusOr<VersionContent> EvaluateResult(TrainResult result, const Dataset& data);
+  absl::Status Measure(const Autoencoder& model, const Dataset& data,
+                       VersionContent& content) const;
   absl::StatusOr<std::unique_ptr<Sampler>> FitSampler(const Autoencoder& model,
                                                       const Dataset& data) const;
   absl::Status CheckStop() const;
