@@ -67,9 +67,12 @@ class FieldErrors {
 // LATENT_ASSIGN_OR_RETURN(auto x, Expr()); returns the error or assigns the value.
 #define LATENT_ASSIGN_OR_RETURN(lhs, expr) \
   LATENT_ASSIGN_OR_RETURN_INNER(LATENT_CONCAT(latent_or_, __LINE__), lhs, expr)
+// A declaration cannot stand in parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define LATENT_ASSIGN_OR_RETURN_INNER(tmp, lhs, expr) \
   auto tmp = (expr);                                  \
   if (!tmp.ok()) return tmp.status();                 \
   lhs = std::move(tmp).value()
+// NOLINTEND(bugprone-macro-parentheses)
 
 #endif  // LATENT_CORE_BASE_STATUS_H_

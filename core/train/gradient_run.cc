@@ -117,8 +117,8 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
   const auto [first, own] = Share(count, pool.threads(), thread);
   if (own > 0) pass_.ForwardBackward(first, own);
   pool.Barrier();
-  // All threads see the same loss and norm, so all of them leave before the weights are spoilt, which
-  // would hide where the trouble began.
+  // All threads see the same loss and norm, so all of them leave before the weights are spoilt,
+  // which would hide where the trouble began.
   if (!std::isfinite(pass_.Loss().total)) return;
   const std::span<const ParameterRange> ranges = pass_.ranges(thread);
   if (solver_.clip_norm() == 0) {
