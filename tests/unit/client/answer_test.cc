@@ -1,6 +1,7 @@
 #include "client/cli/answer.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
@@ -18,7 +19,7 @@ namespace {
 class WriteAnswerTest : public testing::Test {
  protected:
   std::string Path(const std::string& ending) {
-    path_ = testing::TempDir() + "/latent_answer_test" + ending;
+    path_ = testing::TempDir() + "/latent_answer_test_" + std::to_string(getpid()) + ending;
     return path_;
   }
   std::string Written() const {

@@ -40,7 +40,7 @@ std::string ReadFile(const std::string& path) {
 
 // Arguments are shell words.
 Outcome Latent(const std::string& arguments) {
-  const std::string err = testing::TempDir() + "/latent_cli_stderr";
+  const std::string err = testing::TempDir() + "/latent_cli_stderr." + std::to_string(getpid());
   const std::string command = "env -u LATENT_SERVER LC_ALL=C.UTF-8 '" LATENT_BINARY "' " +
                               arguments + " 2>'" + err + "' </dev/null";
   Outcome outcome;
@@ -239,7 +239,8 @@ TEST(CommandLineTest, WatchingAJobThatFailsExitsWith1) {
 TEST(CommandLineTest, DrawsLossCurves) {
   FakeTraining training;
   FakeServer server({&training});
-  const std::string image = testing::TempDir() + "/latent_curves.png";
+  const std::string image =
+      testing::TempDir() + "/latent_curves_" + std::to_string(getpid()) + ".png";
   const Outcome outcome =
       Latent("--server " + server.address() + " jobs show job-1 --image " + image);
   EXPECT_EQ(outcome.code, 0) << outcome.err;
@@ -289,7 +290,7 @@ class InferTest : public testing::Test {
   EchoInference inference_;
   FakeRegistry registry_;
   FakeServer server_;
-  const std::string folder_ = testing::TempDir() + "/latent_infer_test";
+  const std::string folder_ = testing::TempDir() + "/latent_infer_test_" + std::to_string(getpid());
 };
 
 TEST_F(InferTest, WritesCodesToStdout) {

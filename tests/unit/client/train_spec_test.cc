@@ -1,5 +1,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
@@ -144,7 +145,8 @@ class ConfigTest : public testing::Test {
     return flags;
   }
   void TearDown() override { std::filesystem::remove(path_); }
-  const std::string path_ = testing::TempDir() + "/latent_config_test.json";
+  const std::string path_ =
+      testing::TempDir() + "/latent_config_test_" + std::to_string(getpid()) + ".json";
 };
 
 TEST_F(ConfigTest, OptionsGoOverTheFile) {

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <png.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -30,7 +31,8 @@ TEST(PngTest, DecodesToTheSamePixels) {
 }
 
 TEST(PngTest, WritesTheFileWhole) {
-  const std::string path = testing::TempDir() + "/latent_png_test.png";
+  const std::string path =
+      testing::TempDir() + "/latent_png_test_" + std::to_string(getpid()) + ".png";
   const Canvas canvas(2, 2, {1, 2, 3});
   ASSERT_TRUE(WritePng(canvas, path).ok());
   std::ifstream file(path, std::ios::binary);

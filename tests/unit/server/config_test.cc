@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
@@ -23,7 +24,8 @@ class ConfigTest : public ::testing::Test {
     });
   }
   std::string File(const std::string& text) {
-    const std::string path = ::testing::TempDir() + "/latentd_config.toml";
+    const std::string path =
+        ::testing::TempDir() + "/latentd_config_" + std::to_string(getpid()) + ".toml";
     std::ofstream(path) << text;
     return path;
   }
