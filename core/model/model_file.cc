@@ -232,7 +232,7 @@ absl::StatusOr<TensorFile> ParseTensors(std::string_view bytes) {
     Tensor& tensor = file.tensors[entry.name];
     tensor.shape = *std::move(entry.shape);
     tensor.values.resize(cells.size() / sizeof(float));
-    std::memcpy(tensor.values.data(), cells.data(), cells.size());
+    if (!cells.empty()) std::memcpy(tensor.values.data(), cells.data(), cells.size());
   }
   return file;
 }

@@ -83,7 +83,7 @@ class Reader {
     const std::string_view raw = GetText(count * sizeof(float));
     if (!ok_) return;
     numbers.resize(count);
-    std::memcpy(numbers.data(), raw.data(), raw.size());
+    if (count > 0) std::memcpy(numbers.data(), raw.data(), raw.size());
   }
   bool ok() const { return ok_; }
   bool at_end() const { return bytes_.empty(); }
