@@ -33,7 +33,7 @@ SharedStats& Stats() {
 absl::Status SyncFd(int fd, const std::string& path) {
   const auto start = std::chrono::steady_clock::now();
   const bool ok = fsync(fd) == 0;
-  const absl::Status status = ok ? absl::OkStatus() : ErrnoError("sync", path);
+  absl::Status status = ok ? absl::OkStatus() : ErrnoError("sync", path);
   CountSync(std::chrono::steady_clock::now() - start, ok);
   return status;
 }
@@ -100,7 +100,7 @@ absl::Status ReplaceFile(const std::string& path, std::string_view bytes) {
   const std::string temporary = absl::StrCat(path, ".", RandomUuid(), ".tmp");
   LATENT_RETURN_IF_ERROR(WriteNewFile(temporary, bytes));
   if (rename(temporary.c_str(), path.c_str()) != 0) {
-    const absl::Status status = ErrnoError("rename", path);
+    absl::Status status = ErrnoError("rename", path);
     unlink(temporary.c_str());
     return status;
   }

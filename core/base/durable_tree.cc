@@ -72,7 +72,7 @@ absl::StatusOr<std::vector<std::string>> ListDirectory(const std::string& path) 
 
 absl::Status MakeDirectories(const std::string& path) {
   if (mkdir(path.c_str(), 0700) == 0) {
-    const absl::Status synced = SyncDirectory(ParentOf(path));
+    absl::Status synced = SyncDirectory(ParentOf(path));
     // A later call must not take an entry for durable that is not.
     if (!synced.ok()) rmdir(path.c_str());
     return synced;
