@@ -5,14 +5,6 @@
 #include "server/status_codec.h"
 
 namespace latent {
-namespace {
-
-bool IsServerFault(absl::StatusCode code) {
-  return code == absl::StatusCode::kInternal || code == absl::StatusCode::kUnknown ||
-         code == absl::StatusCode::kDataLoss;
-}
-
-}  // namespace
 
 bool CallBase::expired() const { return std::chrono::system_clock::now() >= deadline_; }
 
@@ -55,8 +47,8 @@ grpc::Status CallBase::Conclude(const absl::Status& status) {
   if (const std::string pushback = RetryPushback(status); !pushback.empty()) {
     context_->AddTrailingMetadata(kRetryPushbackKey, pushback);
   }
-  Severity severity = method_->log_success ? Severity::kInfo : Severity::kDebug;
-  if (!status.ok()) severity = IsServerFault(status.code()) ? Severity::kError : Severity::kInfo;
+  const Severity severity =
+      status.ok() && !method_->log_success ? Severity::kDebug : SeverityOf(status);
   if (LogEnabled(severity)) {
     const std::string error(status.message());
     Log(severity, "call",

@@ -15,6 +15,8 @@ namespace {
 // gRPC sends details in a header, which intermediaries bound at 8 KiB.
 constexpr std::size_t kMaxMessageBytes = 2048;
 constexpr std::size_t kMaxFields = 16;
+// The reason of an uploaded chunk that was damaged before it came (core/store/dataset_upload).
+constexpr std::string_view kBadChecksum = "BAD_CHECKSUM";
 
 constexpr std::array<std::string_view, 17> kCodeNames = {
     "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
@@ -57,6 +59,23 @@ void AddDetail(google::rpc::Status& status, const Message& detail) {
 std::string_view CodeName(absl::StatusCode code) {
   const auto index = static_cast<std::size_t>(code);
   return index < kCodeNames.size() ? kCodeNames[index] : kCodeNames[2];
+}
+
+Severity SeverityOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kDataLoss:
+      // A chunk that does not match the checksum it was sent with: nothing of ours is lost.
+      return DetailsOf(status).reason == kBadChecksum ? Severity::kWarning : Severity::kError;
+    case absl::StatusCode::kInternal:
+    case absl::StatusCode::kUnknown:
+      return Severity::kError;
+    case absl::StatusCode::kResourceExhausted:
+    case absl::StatusCode::kUnavailable:
+    case absl::StatusCode::kDeadlineExceeded:
+      return Severity::kWarning;
+    default:
+      return Severity::kInfo;
+  }
 }
 
 std::string RetryPushback(const absl::Status& status) {

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "server/logging.h"
 
 namespace latent {
 
@@ -21,6 +22,11 @@ grpc::Status ToGrpcStatus(const absl::Status& status, std::string_view hidden_pa
 
 // Milliseconds for the trailer grpc-retry-pushback-ms; empty if the status names no delay.
 std::string RetryPushback(const absl::Status& status);
+
+// How the end of a call is logged: INFO for success and for what the caller can put right, WARN for
+// what asks for an operator's eye if it goes on (overload, deadlines, bytes damaged on their way to
+// the server), ERROR for faults of the server and of what it keeps.
+Severity SeverityOf(const absl::Status& status);
 
 // "OK", "InvalidArgument", ...: the value of metrics' and logs' code label.
 std::string_view CodeName(absl::StatusCode code);

@@ -85,5 +85,35 @@ TEST(StatusCodecTest, CodesAreNamedAsDashboardsExpect) {
   EXPECT_EQ(CodeName(static_cast<absl::StatusCode>(99)), "Unknown");
 }
 
+TEST(StatusCodecTest, LogsAnEndAsItsCodeDeserves) {
+  const struct {
+    absl::StatusCode code;
+    const char* reason;
+    Severity severity;
+  } cases[] = {
+      {absl::StatusCode::kCancelled, "CANCELLED", Severity::kInfo},
+      {absl::StatusCode::kUnknown, "UNKNOWN", Severity::kError},
+      {absl::StatusCode::kInvalidArgument, "INVALID_FIELD", Severity::kInfo},
+      {absl::StatusCode::kDeadlineExceeded, "DEADLINE_EXCEEDED", Severity::kWarning},
+      {absl::StatusCode::kNotFound, "MODEL_NOT_FOUND", Severity::kInfo},
+      {absl::StatusCode::kAlreadyExists, "DATASET_EXISTS", Severity::kInfo},
+      {absl::StatusCode::kPermissionDenied, "PERMISSION_DENIED", Severity::kInfo},
+      {absl::StatusCode::kResourceExhausted, "QUEUE_FULL", Severity::kWarning},
+      {absl::StatusCode::kFailedPrecondition, "NO_LATENT", Severity::kInfo},
+      {absl::StatusCode::kAborted, "ALIAS_MOVED", Severity::kInfo},
+      {absl::StatusCode::kOutOfRange, "UPLOAD_GAP", Severity::kInfo},
+      {absl::StatusCode::kUnimplemented, "UNIMPLEMENTED", Severity::kInfo},
+      {absl::StatusCode::kInternal, "INTERNAL", Severity::kError},
+      {absl::StatusCode::kUnavailable, "SHUTTING_DOWN", Severity::kWarning},
+      {absl::StatusCode::kDataLoss, "VERSION_DAMAGED", Severity::kError},
+      {absl::StatusCode::kDataLoss, "BAD_CHECKSUM", Severity::kWarning},
+      {absl::StatusCode::kUnauthenticated, "UNAUTHENTICATED", Severity::kInfo},
+  };
+  EXPECT_EQ(SeverityOf(absl::OkStatus()), Severity::kInfo);
+  for (const auto& row : cases) {
+    EXPECT_EQ(SeverityOf(MakeError(row.code, row.reason, "text")), row.severity) << row.reason;
+  }
+}
+
 }  // namespace
 }  // namespace latent
