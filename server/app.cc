@@ -68,7 +68,7 @@ class App::Impl {
         registry_(&backend_, &bulk_) {}
   ~Impl() { Shutdown(); }
 
-  absl::Status Start() {
+  absl::Status Start(const Observer& observer) {
     ConfigureLog(LogFormatOf(config_), LogLevelOf(config_));
     metrics_.AddCollector(ProcessCollector());
     metrics_.AddCollector(ExecutorCollector(
@@ -78,8 +78,10 @@ class App::Impl {
       LATENT_RETURN_IF_ERROR(metrics_.Listen(config_.metrics_listen));
     }
     LATENT_RETURN_IF_ERROR(Listen());
+    if (observer) observer(Stage::kListening, port());
     LATENT_RETURN_IF_ERROR(backend_.Open());
     metrics_.AddCollector(BackendCollector(&backend_));
+    if (observer) observer(Stage::kWarmed, port());
     environment_.ready.store(true, std::memory_order_release);
     health_.SetServing(true);
     if (!config_.port_file.empty()) {
@@ -157,9 +159,9 @@ class App::Impl {
   GrpcServer server_;  // its loops end before what they call
 };
 
-absl::StatusOr<std::unique_ptr<App>> App::Start(Config config) {
+absl::StatusOr<std::unique_ptr<App>> App::Start(Config config, const Observer& observer) {
   auto impl = std::make_unique<Impl>(std::move(config));
-  LATENT_RETURN_IF_ERROR(impl->Start());
+  LATENT_RETURN_IF_ERROR(impl->Start(observer));
   return std::unique_ptr<App>(new App(std::move(impl)));
 }
 

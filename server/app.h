@@ -5,6 +5,7 @@
 #define LATENT_SERVER_APP_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -14,9 +15,15 @@ namespace latent {
 
 class App {
  public:
+  // What Start has reached; the server does not serve yet.
+  enum class Stage { kListening, kWarmed };
+  using Observer = std::function<void(Stage stage, int port)>;
+
   // Listens at once (health says NOT_SERVING), recovers the state directory, loads what aliases
-  // name, then serves. Errors are for the operator.
-  static absl::StatusOr<std::unique_ptr<App>> Start(Config config);
+  // name, then serves. Errors are for the operator. `observer` is called on the way, on this
+  // thread: Start goes on when it returns.
+  static absl::StatusOr<std::unique_ptr<App>> Start(Config config,
+                                                    const Observer& observer = nullptr);
   // Shuts down.
   ~App();
   App(const App&) = delete;

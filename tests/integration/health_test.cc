@@ -6,6 +6,7 @@
 #include <fstream>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/integration/server_fixture.h"
 
@@ -16,8 +17,23 @@ using grpc::health::v1::Health;
 using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
+constexpr const char* kNames[] = {"",
+                                  "readiness",
+                                  "latent.v1.InferenceService",
+                                  "latent.v1.TrainingService",
+                                  "latent.v1.DatasetService",
+                                  "latent.v1.RegistryService",
+                                  "latent.v1.SystemService"};
+
 class HealthTest : public ServerTest {
  protected:
+  void ExpectEverywhere(HealthCheckResponse::ServingStatus status) {
+    for (const char* name : kNames) {
+      HealthCheckResponse response;
+      EXPECT_TRUE(Check(name, &response).ok()) << name;
+      EXPECT_EQ(response.status(), status) << name;
+    }
+  }
   grpc::Status Check(const std::string& service, HealthCheckResponse* response) {
     HealthCheckRequest request;
     request.set_service(service);
@@ -27,13 +43,43 @@ class HealthTest : public ServerTest {
 
 TEST_F(HealthTest, ServesUnderEveryName) {
   StartServer();
-  for (const char* name :
-       {"", "readiness", "latent.v1.InferenceService", "latent.v1.TrainingService",
-        "latent.v1.DatasetService", "latent.v1.RegistryService", "latent.v1.SystemService"}) {
-    HealthCheckResponse response;
-    ASSERT_TRUE(Check(name, &response).ok()) << name;
-    EXPECT_EQ(response.status(), HealthCheckResponse::SERVING) << name;
-  }
+  ExpectEverywhere(HealthCheckResponse::SERVING);
+}
+
+TEST_F(HealthTest, ServesOnlyWhenRecoveredAndWarmed) {
+  TurnMetricsOn();
+  StartServer();
+  UploadRandom("data", 60, 6);
+  Train(Spec("m", "data", "pca", 2));
+  StopServer();
+  grpc::ClientContext context;
+  std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> watch;
+  std::vector<App::Stage> stages;
+  StartServer([&](App::Stage stage, int port) {
+    stages.push_back(stage);
+    if (stage == App::Stage::kListening) {
+      Connect(port);
+      watch = health_->Watch(&context, HealthCheckRequest());
+    }
+    ExpectEverywhere(HealthCheckResponse::NOT_SERVING);
+    v1::ListModelsResponse models;
+    const grpc::Status refused =
+        Call(*registry_, &v1::RegistryService::Stub::ListModels, {}, &models);
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(PartsOf(refused).reason, "NOT_READY");
+    EXPECT_TRUE(PartsOf(refused).has_retry);
+  });
+  EXPECT_THAT(stages, ::testing::ElementsAre(App::Stage::kListening, App::Stage::kWarmed));
+  ExpectEverywhere(HealthCheckResponse::SERVING);
+  HealthCheckResponse seen;
+  ASSERT_TRUE(watch->Read(&seen));
+  EXPECT_EQ(seen.status(), HealthCheckResponse::NOT_SERVING);
+  ASSERT_TRUE(watch->Read(&seen));
+  EXPECT_EQ(seen.status(), HealthCheckResponse::SERVING);
+  // What the alias names was loaded before: nobody's call has waited for it.
+  EXPECT_EQ(Value(Scrape(), "latent_cache_versions"), 1);
+  context.TryCancel();
+  watch->Finish();
 }
 
 TEST_F(HealthTest, DoesNotKnowOthers) {
@@ -42,18 +88,29 @@ TEST_F(HealthTest, DoesNotKnowOthers) {
   EXPECT_EQ(Check("nobody", &response).error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
-TEST_F(HealthTest, WatchersLearnOfTheEnd) {
+TEST_F(HealthTest, WatchersOfEveryServiceLearnOfTheEnd) {
   StartServer();
-  grpc::ClientContext context;
-  auto reader = health_->Watch(&context, HealthCheckRequest());
+  struct Watch {
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::ClientReader<HealthCheckResponse>> reader;
+  };
+  std::map<std::string, Watch> watches;
   HealthCheckResponse response;
-  ASSERT_TRUE(reader->Read(&response));
-  EXPECT_EQ(response.status(), HealthCheckResponse::SERVING);
+  for (const char* name : kNames) {
+    HealthCheckRequest request;
+    request.set_service(name);
+    Watch& watch = watches[name];
+    watch.reader = health_->Watch(&watch.context, request);
+    ASSERT_TRUE(watch.reader->Read(&response)) << name;
+    EXPECT_EQ(response.status(), HealthCheckResponse::SERVING) << name;
+  }
   StopServer();
-  ASSERT_TRUE(reader->Read(&response));
-  EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
-  EXPECT_FALSE(reader->Read(&response));
-  EXPECT_EQ(reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  for (auto& [name, watch] : watches) {
+    ASSERT_TRUE(watch.reader->Read(&response)) << name;
+    EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING) << name;
+    EXPECT_FALSE(watch.reader->Read(&response)) << name;
+    EXPECT_EQ(watch.reader->Finish().error_code(), grpc::StatusCode::UNAVAILABLE) << name;
+  }
 }
 
 TEST_F(HealthTest, WatchingAnUnknownServiceStaysOpen) {

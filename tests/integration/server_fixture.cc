@@ -51,12 +51,16 @@ ServerTest::~ServerTest() {
   std::filesystem::remove_all(config_.state_dir);
 }
 
-void ServerTest::StartServer() {
-  auto app = App::Start(config_);
+void ServerTest::StartServer(const App::Observer& observer) {
+  auto app = App::Start(config_, observer);
   ASSERT_TRUE(app.ok()) << app.status();
   app_ = std::move(*app);
-  channel_ = grpc::CreateChannel(absl::StrCat("127.0.0.1:", app_->port()),
-                                 grpc::InsecureChannelCredentials());
+  Connect(app_->port());
+}
+
+void ServerTest::Connect(int port) {
+  channel_ =
+      grpc::CreateChannel(absl::StrCat("127.0.0.1:", port), grpc::InsecureChannelCredentials());
   health_ = grpc::health::v1::Health::NewStub(channel_);
   inference_ = v1::InferenceService::NewStub(channel_);
   training_ = v1::TrainingService::NewStub(channel_);

@@ -49,10 +49,11 @@ class ServerTest : public ::testing::Test {
   ~ServerTest() override;
 
   // On the same state directory, also after a stop. Further settings go into `config_` before.
-  void StartServer();
+  void StartServer(const App::Observer& observer = nullptr);
+  // Makes the stubs for a server on this port.
+  void Connect(int port);
   void StopServer();
-  // The text of /metrics, which is off unless the test turns it on: its HTTP server takes up to two
-  // seconds to stop.
+  // The text of /metrics, which is off unless the test turns it on.
   void TurnMetricsOn() { config_.metrics_listen = "127.0.0.1:0"; }
   std::string Scrape() const;
   // Value of one series ("name" or "name{label=\"x\"}") in it; -1 if it is not there.
