@@ -52,15 +52,16 @@ void InferenceServiceHandler::Bind(Router& router) {
   using Async = Service::AsyncService;
   const MethodOptions options{.armed = kArmedCalls};
   const auto begin = [this](auto& call) { Begin(call); };
-  router.Unary<Service>(&service_, "Encode", &Async::RequestEncode, begin, options, false);
-  router.Unary<Service>(&service_, "Decode", &Async::RequestDecode, begin, options, false);
-  router.Unary<Service>(&service_, "Reconstruct", &Async::RequestReconstruct, begin, options,
-                        false);
-  router.Unary<Service>(&service_, "Denoise", &Async::RequestDenoise, begin, options, false);
-  router.Unary<Service>(&service_, "Sample", &Async::RequestSample, begin, options, false);
-  router.Unary<Service>(&service_, "Interpolate", &Async::RequestInterpolate, begin, options,
-                        false);
-  router.Unary<Service>(&service_, "Score", &Async::RequestScore, begin, options, false);
+  // Every call asks for notice of its cancellation: gRPC wants to know before it can be seen how
+  // large the request is. It costs nothing that can be measured, as gRPC's own event for the end of
+  // a call passes through the queue either way.
+  router.Unary<Service>(&service_, "Encode", &Async::RequestEncode, begin, options, true);
+  router.Unary<Service>(&service_, "Decode", &Async::RequestDecode, begin, options, true);
+  router.Unary<Service>(&service_, "Reconstruct", &Async::RequestReconstruct, begin, options, true);
+  router.Unary<Service>(&service_, "Denoise", &Async::RequestDenoise, begin, options, true);
+  router.Unary<Service>(&service_, "Sample", &Async::RequestSample, begin, options, true);
+  router.Unary<Service>(&service_, "Interpolate", &Async::RequestInterpolate, begin, options, true);
+  router.Unary<Service>(&service_, "Score", &Async::RequestScore, begin, options, true);
 }
 
 template <typename Call>
@@ -98,6 +99,7 @@ absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& mode
   return io_->Submit([this, &call, model] {
     const RequestCells cells = CellsOf(call.request());
     absl::Status status = call.StillWanted();
+    if (!status.ok()) metrics_->CountUnwanted(status);
     std::shared_ptr<Cells> slice;
     if (status.ok()) {
       status = Guarded([&]() -> absl::Status {
@@ -144,20 +146,21 @@ absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model
                                                AdmissionPtr admission,
                                                std::shared_ptr<Cells> slice) {
   return compute_->Submit([this, &call, model, admission, slice] {
-    absl::Status status = call.StillWanted();
-    if (!status.ok()) {
-      metrics_->dropped_deadline->Increment();
-    } else {
+    absl::Status wanted = call.StillWanted();
+    absl::Status status = wanted;
+    if (wanted.ok()) {
       const std::chrono::duration<double> waited = CallBase::SteadyClock::now() - call.arrival();
       metrics_->queue_wait_seconds->Observe(waited.count());
       status = Guarded([&]() -> absl::Status {
         LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
         BatchRunner* runner = TakeRunner();
-        runner->Run(*operation);
+        wanted = runner->Run(*operation, [&call] { return call.StillWanted(); });
         GiveBackRunner(runner);
+        LATENT_RETURN_IF_ERROR(wanted);
         return Answer(call, *operation);
       });
     }
+    if (!wanted.ok()) metrics_->CountUnwanted(wanted);
     call.loop().Post([&call, status, admission] { call.Finish(status); });
   });
 }

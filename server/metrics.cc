@@ -1,8 +1,13 @@
 #include "server/metrics.h"
 
+#include <netdb.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <exception>
 #include <limits>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/isa.h"
@@ -23,13 +28,16 @@ prometheus::Histogram* MakeHistogram(prometheus::Registry& registry, const std::
 BatchMetrics MakeBatchMetrics(prometheus::Registry& registry) {
   auto& dropped = prometheus::BuildCounter()
                       .Name("latent_dropped_total")
-                      .Help("Row calls that were refused or given up before compute, by reason.")
+                      .Help(
+                          "Row calls that were refused, or given up before or between pieces of "
+                          "compute, by reason.")
                       .Register(registry);
   return {
       .queue_wait_seconds = MakeHistogram(
           registry, "latent_queue_wait_seconds",
           "Seconds from a row call's arrival to its first forward pass.", kShortSeconds),
       .dropped_deadline = &dropped.Add({{"reason", "deadline"}}),
+      .dropped_cancelled = &dropped.Add({{"reason", "cancelled"}}),
       .dropped_overload = &dropped.Add({{"reason", "overload"}}),
       .rows = &prometheus::BuildCounter()
                    .Name("latent_rows_total")
@@ -39,7 +47,33 @@ BatchMetrics MakeBatchMetrics(prometheus::Registry& registry) {
   };
 }
 
+std::string HostOf(const std::string& address) {
+  std::string host = address.substr(0, address.rfind(':'));
+  if (host.size() >= 2 && host.front() == '[') host = host.substr(1, host.size() - 2);
+  return host;
+}
+
+// Opens a connection and closes it: the HTTP server looks whether it has to stop when one comes,
+// and otherwise only every two seconds.
+void ConnectOnce(const std::string& host, int port) {
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICSERV;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(host.c_str(), absl::StrCat(port).c_str(), &hints, &found) != 0) return;
+  const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd >= 0) {
+    ::connect(fd, found->ai_addr, found->ai_addrlen);
+    ::close(fd);
+  }
+  ::freeaddrinfo(found);
+}
+
 }  // namespace
+
+void BatchMetrics::CountUnwanted(const absl::Status& why) const {
+  (absl::IsCancelled(why) ? dropped_cancelled : dropped_deadline)->Increment();
+}
 
 prometheus::ClientMetric& Scrape::Sample(const std::string& name, const std::string& help,
                                          prometheus::MetricType type, const Labels& labels) {
@@ -108,7 +142,10 @@ void Metrics::AddCollector(Collector collector) { collectors_->Add(std::move(col
 
 absl::Status Metrics::Listen(const std::string& address) {
   try {
-    exposer_ = std::make_unique<prometheus::Exposer>(address, 1);
+    // Two threads, and an end to connections that ask for nothing, so that one of those does not
+    // keep a scrape from being answered.
+    exposer_ = std::make_unique<prometheus::Exposer>(std::vector<std::string>{
+        "listening_ports", address, "num_threads", "2", "request_timeout_ms", "5000"});
   } catch (const std::exception&) {  // its text says nothing
     return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
                      absl::StrCat("cannot listen on ", address,
@@ -118,11 +155,20 @@ absl::Status Metrics::Listen(const std::string& address) {
   exposer_->RegisterCollectable(collectors_);
   const auto ports = exposer_->GetListeningPorts();
   port_ = ports.empty() ? 0 : ports.front();
+  host_ = HostOf(address);
   return absl::OkStatus();
 }
 
 void Metrics::Close() {
   collectors_->Clear();
+  if (exposer_ == nullptr) return;
+  const std::jthread waker([this](std::stop_token stop) {
+    // From before the HTTP server was told to stop until it has: one connection may come too early.
+    while (!stop.stop_requested()) {
+      ConnectOnce(host_, port_);
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  });
   exposer_.reset();
 }
 

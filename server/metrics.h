@@ -47,8 +47,12 @@ class Scrape {
 struct BatchMetrics {
   prometheus::Histogram* queue_wait_seconds;
   prometheus::Counter* dropped_deadline;
+  prometheus::Counter* dropped_cancelled;
   prometheus::Counter* dropped_overload;
   prometheus::Counter* rows;
+
+  // Counts a call that was given up because nobody waits any more (CallBase::StillWanted).
+  void CountUnwanted(const absl::Status& why) const;
 };
 
 class Metrics {
@@ -76,6 +80,7 @@ class Metrics {
   RpcMetrics rpcs_;
   BatchMetrics batches_;
   std::unique_ptr<prometheus::Exposer> exposer_;
+  std::string host_;
   int port_ = 0;
 };
 

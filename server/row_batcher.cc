@@ -35,8 +35,9 @@ void RowBatcher::DropUnwanted() {
                             std::make_move_iterator(items_.end()));
   items_.erase(unwanted, items_.end());
   for (Item& item : dropped) {
-    metrics_->dropped_deadline->Increment();
-    item.done(item.call->StillWanted(), *item.operation);
+    const absl::Status why = item.call->StillWanted();
+    metrics_->CountUnwanted(why);
+    item.done(why, *item.operation);
   }
 }
 

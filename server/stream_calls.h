@@ -168,12 +168,16 @@ class ClientStreamCall final : public CallBase, public OpenStream {
   };
 
   ClientStreamCall(EventLoop* loop, const Binding* binding, CallPool<ClientStreamCall>* pool)
-      : CallBase(loop, binding->method, /*notify=*/true), binding_(binding), pool_(pool) {}
+      : CallBase(loop, binding->method, /*notify=*/true),
+        binding_(binding),
+        pool_(pool),
+        read_(this) {}
 
   void Arm() {
     Reset();
     reader_.emplace(&context());
     phase_ = Phase::kArmed;
+    reading_ = false;
     stopped_.reset();
     binding_->request(&context(), &*reader_, loop().queue(), this);
   }
@@ -182,10 +186,10 @@ class ClientStreamCall final : public CallBase, public OpenStream {
   // Reads on; when nothing is being read.
   void Next() {
     if (stopped_) return sink_->End(*stopped_);
-    phase_ = Phase::kReading;
-    reader_->Read(&message_, this);
+    reading_ = true;
+    reader_->Read(&message_, &read_);
   }
-  // Ends the call, when nothing is being read.
+  // Ends the call.
   void Finish(const absl::Status& status) {
     phase_ = Phase::kEnding;
     const grpc::Status rpc_status = Conclude(status);
@@ -193,11 +197,13 @@ class ClientStreamCall final : public CallBase, public OpenStream {
     method().metrics->Sent();
     reader_->Finish(response_, rpc_status, this);
   }
-  // Takes effect with the next message; one that never comes is cut off by the drain limit.
+  // After the message that is being consumed; at once if the next one is being waited for.
   void EndByServer() override {
+    if (stopped_ || phase_ != Phase::kOpen) return;
     stopped_ = MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
                          "the server is shutting down; go on from the committed bytes after it "
                          "has restarted");
+    if (reading_) sink_->End(*stopped_);
   }
 
   void Proceed(bool ok) override {
@@ -205,23 +211,43 @@ class ClientStreamCall final : public CallBase, public OpenStream {
       case Phase::kArmed:
         if (!ok) return Recycle();
         return Open();
-      case Phase::kReading:
-        phase_ = Phase::kOpen;
-        if (ok) method().metrics->Received();
-        if (ok) return sink_->Message(message_);
-        return sink_->End(cancelled() ? absl::CancelledError("the caller cancelled")
-                                      : absl::OkStatus());
       case Phase::kOpen:
         return;
       case Phase::kEnding:
-        sink_.reset();
-        loop().RemoveStream(this);
-        return Retire();
+        phase_ = Phase::kEnded;
+        if (!reading_) End();
+        return;
+      case Phase::kEnded:
+        return;
     }
   }
 
  private:
-  enum class Phase { kArmed, kOpen, kReading, kEnding };
+  enum class Phase { kArmed, kOpen, kEnding, kEnded };
+  // A read may be under way while the call is being finished: each has its own tag.
+  class ReadTag final : public Tag {
+   public:
+    explicit ReadTag(ClientStreamCall* call) : call_(call) {}
+    void Proceed(bool ok) override { call_->HasRead(ok); }
+
+   private:
+    ClientStreamCall* const call_;
+  };
+
+  void HasRead(bool ok) {
+    reading_ = false;
+    if (phase_ == Phase::kEnded) return End();
+    // A message that comes after the sink was told to end has not been acknowledged.
+    if (stopped_ || phase_ != Phase::kOpen) return;
+    if (ok) method().metrics->Received();
+    if (ok) return sink_->Message(message_);
+    sink_->End(cancelled() ? absl::CancelledError("the caller cancelled") : absl::OkStatus());
+  }
+  void End() {
+    sink_.reset();
+    loop().RemoveStream(this);
+    Retire();
+  }
 
   void Open() {
     pool_->ArmOne();
@@ -242,11 +268,13 @@ class ClientStreamCall final : public CallBase, public OpenStream {
 
   const Binding* const binding_;
   CallPool<ClientStreamCall>* const pool_;
+  ReadTag read_;
   std::optional<Reader> reader_;
   Request message_;
   Response response_;
   std::unique_ptr<StreamSink<Request>> sink_;
   Phase phase_ = Phase::kArmed;
+  bool reading_ = false;
   std::optional<absl::Status> stopped_;
 };
 

@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "core/base/status.h"
+
 namespace latent {
 namespace {
 
@@ -88,9 +90,18 @@ BatchStats& BatchStats::operator+=(const BatchStats& other) {
   return *this;
 }
 
-void BatchRunner::Run(Operation& operation) {
-  Operation* const one[] = {&operation};
-  Run(one);
+absl::Status BatchRunner::Run(Operation& operation,
+                              const std::function<absl::Status()>& still_wanted) {
+  while (const std::optional<Pass> pass = operation.Next()) {
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t first = 0; first < pass->input.rows; first += kPieceRows) {
+      LATENT_RETURN_IF_ERROR(still_wanted());
+      RunPiece(operation.model().model(), *pass, first);
+    }
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    Count(pass->input.rows, took.count());
+  }
+  return absl::OkStatus();
 }
 
 void BatchRunner::Run(std::span<Operation* const> operations) {
@@ -119,8 +130,11 @@ void BatchRunner::RunPasses(const Autoencoder& model, std::span<const Pass> pass
       joined += passes[end++].input.rows;
     }
     if (end <= first + 1) {
-      rows += passes[first].input.rows;
-      RunPiecewise(model, passes[first++]);
+      const Pass& pass = passes[first++];
+      rows += pass.input.rows;
+      for (std::size_t row = 0; row < pass.input.rows; row += kPieceRows) {
+        RunPiece(model, pass, row);
+      }
     } else {
       rows += joined;
       RunJoined(model, passes.subspan(first, end - first), joined);
@@ -131,12 +145,10 @@ void BatchRunner::RunPasses(const Autoencoder& model, std::span<const Pass> pass
   Count(rows, took.count());
 }
 
-void BatchRunner::RunPiecewise(const Autoencoder& model, const Pass& pass) {
-  for (std::size_t first = 0; first < pass.input.rows; first += kPieceRows) {
-    const std::size_t count = std::min(kPieceRows, pass.input.rows - first);
-    RunModel(model, pass.kind, pass.input.slice_rows(first, count),
-             SliceOutputs(pass.outputs, first, count), workspace_);
-  }
+void BatchRunner::RunPiece(const Autoencoder& model, const Pass& pass, std::size_t first) {
+  const std::size_t count = std::min(kPieceRows, pass.input.rows - first);
+  RunModel(model, pass.kind, pass.input.slice_rows(first, count),
+           SliceOutputs(pass.outputs, first, count), workspace_);
 }
 
 void BatchRunner::RunJoined(const Autoencoder& model, std::span<const Pass> passes,

@@ -7,9 +7,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "core/model/autoencoder.h"
 #include "core/serve/operations.h"
 
@@ -44,13 +46,16 @@ class BatchRunner {
   // Runs every pass of `operations`, all of which are on the same version, and leaves their results
   // in them. Takes as long as the rows need.
   void Run(std::span<Operation* const> operations);
-  void Run(Operation& operation);
+  // Runs one operation, which may be large; asks before every piece of kPieceRows rows whether it
+  // still has to be done, and returns what `still_wanted` says if that is an error.
+  absl::Status Run(Operation& operation, const std::function<absl::Status()>& still_wanted);
 
   BatchStats stats() const;
 
  private:
   void RunPasses(const Autoencoder& model, std::span<const Pass> passes);
-  void RunPiecewise(const Autoencoder& model, const Pass& pass);
+  // The rows of `pass` from `first` on, at most kPieceRows.
+  void RunPiece(const Autoencoder& model, const Pass& pass, std::size_t first);
   void RunJoined(const Autoencoder& model, std::span<const Pass> passes, std::size_t rows);
   void Count(std::size_t rows, double seconds);
 

@@ -50,7 +50,9 @@ TEST(BatchTest, OperationsOfAllKindsShareABatch) {
   for (const auto& operation : joined) pointers.push_back(operation.get());
   BatchRunner runner;
   runner.Run(pointers);
-  for (const auto& operation : alone) runner.Run(*operation);
+  for (const auto& operation : alone) {
+    ASSERT_TRUE(runner.Run(*operation, [] { return absl::OkStatus(); }).ok());
+  }
   const auto same = [&]<typename Op>(std::size_t i, auto result) {
     EXPECT_EQ((dynamic_cast<Op&>(*joined[i]).*result)().values,
               (dynamic_cast<Op&>(*alone[i]).*result)().values);
@@ -77,6 +79,24 @@ TEST(BatchTest, LargeRequestsGoInPiecesToTheSameBits) {
     }
     EXPECT_EQ(large->squared_error()[r], alone->squared_error()[0]);
   }
+}
+
+TEST(BatchTest, WhatNobodyWantsAnyMoreStopsBetweenPieces) {
+  const auto operation = *ReconstructOperation::Make(
+      TestModel("plain"), RandomCells(5 * BatchRunner::kPieceRows, kTestColumns, 1), {});
+  BatchRunner runner;
+  int asked = 0;
+  const absl::Status ran = runner.Run(*operation, [&asked] {
+    return ++asked < 3 ? absl::OkStatus() : absl::CancelledError("gone");
+  });
+  EXPECT_EQ(ran.code(), absl::StatusCode::kCancelled);
+  EXPECT_EQ(asked, 3);
+  const auto rows = operation->reconstruction().view();
+  const auto untouched = [&](std::size_t r) {
+    return std::all_of(rows.row(r).begin(), rows.row(r).end(), [](float x) { return x == 0; });
+  };
+  EXPECT_FALSE(untouched(2 * BatchRunner::kPieceRows - 1));
+  EXPECT_TRUE(untouched(2 * BatchRunner::kPieceRows));
 }
 
 TEST(BatchTest, CountsRowsAndBatches) {

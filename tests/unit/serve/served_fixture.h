@@ -83,7 +83,7 @@ template <typename Op>
 std::unique_ptr<Op> RunAlone(absl::StatusOr<std::unique_ptr<Op>> operation) {
   EXPECT_TRUE(operation.ok()) << operation.status();
   BatchRunner runner;
-  runner.Run(**operation);
+  EXPECT_TRUE(runner.Run(**operation, [] { return absl::OkStatus(); }).ok());
   return *std::move(operation);
 }
 
