@@ -9,7 +9,6 @@
 #include "core/base/sha256.h"
 #include "core/base/status.h"
 #include "core/model/composed_parts.h"
-#include "core/model/latent.h"
 #include "core/model/workspace.h"
 #include "core/nn/activation.h"
 
@@ -80,8 +79,8 @@ ComposedAutoencoder::ComposedAutoencoder(const v1::ModelSpec& spec,
 ComposedAutoencoder::~ComposedAutoencoder() = default;
 
 std::size_t ComposedAutoencoder::columns() const { return parts_->statistics.mean.size(); }
-std::size_t ComposedAutoencoder::latent_dim() const { return parts_->network.code.outputs; }
-bool ComposedAutoencoder::variational() const { return parts_->network.log_variance.has_value(); }
+std::size_t ComposedAutoencoder::latent_dim() const { return parts_->network.latent->dim(); }
+bool ComposedAutoencoder::variational() const { return parts_->network.latent->variational(); }
 const v1::ModelSpec& ComposedAutoencoder::spec() const { return parts_->spec; }
 std::span<const Real> ComposedAutoencoder::column_means() const { return parts_->means; }
 const ColumnStatistics& ComposedAutoencoder::statistics() const { return parts_->statistics; }
@@ -91,7 +90,8 @@ void ComposedAutoencoder::RefreshPacked() { parts_->PackAll(); }
 
 std::string ComposedAutoencoder::LatentSpaceId() const {
   Sha256 hash;
-  hash.Update(absl::StrCat(variational() ? "gaussian:" : "deterministic:", latent_dim(), ";"));
+  const LatentPart& latent = *parts_->network.latent;
+  hash.Update(absl::StrCat(std::string(latent.name()), ":", latent_dim(), ";"));
   for (std::size_t c = 0; c < columns(); ++c) {
     const std::array<Real, 2> map = {parts_->scaling.shift(c), parts_->scaling.scale(c)};
     hash.Update(BytesOf(map));
@@ -99,34 +99,16 @@ std::string ComposedAutoencoder::LatentSpaceId() const {
   for (const NetworkLayer& layer : parts_->network.encoder) {
     HashLayer(layer, parts_->parameters, hash);
   }
-  HashLayer(parts_->network.code, parts_->parameters, hash);
-  if (parts_->network.log_variance) {
-    HashLayer(*parts_->network.log_variance, parts_->parameters, hash);
+  for (const NetworkLayer& layer : latent.layers().first(latent.encoding_layers())) {
+    HashLayer(layer, parts_->parameters, hash);
   }
   return hash.Finish().substr(0, 16);
-}
-
-// Sigma and KL of a chunk whose last hidden layer is `hidden`.
-void ComposedAutoencoder::Posterior(ConstMatrix hidden, ConstMatrix codes,
-                                    const ForwardOutputs& outputs, Workspace& ws) const {
-  const Matrix lv = ws.buffers().log_variance.Shape(codes.rows, codes.columns);
-  RunLayer(*parts_->network.log_variance, parts_->parameters, parts_->packed, hidden, lv);
-  const std::span<Real> variance = ws.buffers().variance.Span(codes.columns);
-  for (std::size_t r = 0; r < codes.rows; ++r) {
-    BoundLogVariance(lv.row(r));
-    if (outputs.sigma.data != nullptr) SigmaOf(lv.row(r), outputs.sigma.row(r));
-    if (outputs.kl.empty() && outputs.score.empty()) continue;
-    Exp(lv.row(r), variance);
-    const double kl = ChargeKl(codes.row(r), lv.row(r), variance, 0, 0, {}, {}).kl;
-    if (!outputs.kl.empty()) outputs.kl[r] = kl;
-    if (!outputs.score.empty()) outputs.score[r] = kl;
-  }
 }
 
 // Everything that compares rows with their reconstructions. `parameters` is overwritten.
 void ComposedAutoencoder::Judge(ConstMatrix rows, ConstMatrix scaled, Matrix parameters,
                                 const ForwardOutputs& outputs) const {
-  const RowLikelihood likelihood = parts_->likelihood();
+  const RowLikelihood& likelihood = *parts_->likelihood;
   const bool nats_wanted = !outputs.score.empty() || !outputs.reconstruction_nats.empty() ||
                            outputs.feature_nats.data != nullptr;
   const bool mean_wanted = outputs.reconstruction.data != nullptr || !outputs.squared_error.empty();
@@ -165,17 +147,18 @@ void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& output
     const ConstMatrix hidden = parts_->RunEncoder(scaled, ws);
     const Matrix codes =
         out.codes.data != nullptr ? out.codes : ws.buffers().code.Shape(count, latent_dim());
-    RunLayer(parts_->network.code, parts_->parameters, parts_->packed, hidden, codes);
+    const LatentPart& latent = *parts_->network.latent;
+    latent.Encode(parts_->runner(), hidden, codes, ws);
     std::fill(out.score.begin(), out.score.end(), 0.0);
     std::fill(out.kl.begin(), out.kl.end(), 0.0);
     const bool posterior = out.sigma.data != nullptr || !out.score.empty() || !out.kl.empty();
-    if (variational() && posterior) Posterior(hidden, codes, out, ws);
+    if (posterior) latent.Posterior(parts_->runner(), hidden, codes, out, ws);
     if (NeedsDecoder(out)) Judge(chunk, scaled, parts_->RunDecoder(codes, ws), out);
   });
 }
 
 void ComposedAutoencoder::Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const {
-  const RowLikelihood likelihood = parts_->likelihood();
+  const RowLikelihood& likelihood = *parts_->likelihood;
   ForChunks(codes.rows, [&](std::size_t first, std::size_t count) {
     const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
     for (std::size_t r = 0; r < count; ++r) {
@@ -197,7 +180,7 @@ void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes
 
 void ComposedAutoencoder::DrawCells(Matrix rows, std::uint64_t seed,
                                     std::uint64_t first_row) const {
-  const RowLikelihood likelihood = parts_->likelihood();
+  const RowLikelihood& likelihood = *parts_->likelihood;
   const std::uint64_t cell_seed = SeedFor(RandomPurpose::kCellDraws, seed);
   std::vector<Real> noise(rows.columns);
   for (std::size_t r = 0; r < rows.rows; ++r) {
@@ -232,7 +215,7 @@ absl::Status ComposedAutoencoder::SetLinear(MatrixView<const double> components,
                                             std::span<const double> mean) {
   const Network& network = parts_->network;
   const bool linear = network.encoder.empty() && network.decoder.size() == 1 && !variational() &&
-                      network.code.activation == Activation::kIdentity &&
+                      network.latent->code().activation == Activation::kIdentity &&
                       parts_->spec.likelihood().has_gaussian();
   if (!linear || components.rows != latent_dim() || components.columns != columns()) {
     return absl::FailedPreconditionError(absl::StrCat(
@@ -241,7 +224,7 @@ absl::Status ComposedAutoencoder::SetLinear(MatrixView<const double> components,
         "likelihood and no hidden layers"));
   }
   const NetworkLayer& output = network.decoder.front();
-  const Matrix encoder = parts_->parameters.matrix(network.code.weight);
+  const Matrix encoder = parts_->parameters.matrix(network.latent->code().weight);
   const Matrix decoder = parts_->parameters.matrix(output.weight);
   for (std::size_t k = 0; k < components.rows; ++k) {
     double offset = 0;
@@ -251,7 +234,7 @@ absl::Status ComposedAutoencoder::SetLinear(MatrixView<const double> components,
       encoder(c, k) = static_cast<Real>(w);
       if (!output.transposed) decoder(k, c) = static_cast<Real>(w);
     }
-    parts_->parameters.span(network.code.bias)[k] = static_cast<Real>(-offset);
+    parts_->parameters.span(network.latent->code().bias)[k] = static_cast<Real>(-offset);
   }
   const std::span<Real> bias = parts_->parameters.span(output.bias);
   for (std::size_t c = 0; c < mean.size(); ++c) bias[c] = static_cast<Real>(mean[c]);

@@ -64,8 +64,6 @@ class ComposedAutoencoder final : public Autoencoder {
  private:
   friend class TrainingPass;
   struct Parts;
-  void Posterior(ConstMatrix hidden, ConstMatrix codes, const ForwardOutputs& outputs,
-                 Workspace& ws) const;
   void Judge(ConstMatrix rows, ConstMatrix scaled, Matrix parameters,
              const ForwardOutputs& outputs) const;
   ConstMatrix Scaled(ConstMatrix rows, Workspace& ws) const;

@@ -36,10 +36,8 @@ ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
       extremes(statistics, scaling),
       means(statistics.mean.begin(), statistics.mean.end()),
       network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
+      likelihood(MakeLikelihood(spec.likelihood(), &parameters)),
       pack_backward(spec.tied_weights()) {
-  if (RowLikelihood::LearnsVariance(spec.likelihood())) {
-    log_variance = parameters.Add("likelihood.log_variance", 1, 1, false);
-  }
   parameters.Allocate();
   packed.resize(parameters.segments().size());
 }
@@ -72,12 +70,6 @@ void ComposedAutoencoder::Parts::ApplyUnitNorm() {
   NormaliseVectors(parameters.matrix(layer.weight), layer.transposed);
 }
 
-RowLikelihood ComposedAutoencoder::Parts::likelihood() const {
-  std::span<const Real> learned;
-  if (log_variance) learned = parameters.span(*log_variance);
-  return {spec.likelihood(), learned};
-}
-
 ConstMatrix ComposedAutoencoder::Parts::RunEncoder(ConstMatrix scaled, Workspace& ws) const {
   ConstMatrix x = scaled;
   std::size_t turn = 0;
@@ -90,7 +82,7 @@ ConstMatrix ComposedAutoencoder::Parts::RunEncoder(ConstMatrix scaled, Workspace
 }
 
 Matrix ComposedAutoencoder::Parts::RunDecoder(ConstMatrix codes, Workspace& ws) const {
-  ConstMatrix x = codes;
+  ConstMatrix x = network.latent->DecoderInput(runner(), codes, ws);
   Matrix y;
   std::size_t turn = 0;
   for (const NetworkLayer& layer : network.decoder) {

@@ -4,7 +4,7 @@
 #define LATENT_CORE_MODEL_COMPOSED_PARTS_H_
 
 #include <cstddef>
-#include <optional>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -42,7 +42,7 @@ struct ComposedAutoencoder::Parts {
   void PackAll();
   // Holds the columns of the first decoder layer at unit norm, if the spec says so.
   void ApplyUnitNorm();
-  RowLikelihood likelihood() const;
+  LayerRunner runner() const { return {parameters, packed}; }
   // The last hidden layer of the encoder (the rows themselves if there is none); lives in `ws`.
   ConstMatrix RunEncoder(ConstMatrix scaled, Workspace& ws) const;
   // The decoder's parameters of p(row | code) for some codes; the result lives in `ws`.
@@ -55,9 +55,9 @@ struct ComposedAutoencoder::Parts {
   std::vector<Real> means;
   ParameterSet parameters;
   Network network;
-  std::optional<std::size_t> log_variance;  // segment of a learned ln(variance)
-  std::vector<DensePacked> packed;          // by segment; weights only
-  bool pack_backward = false;               // tied weights and training read both packings
+  std::unique_ptr<RowLikelihood> likelihood;
+  std::vector<DensePacked> packed;  // by segment; weights only
+  bool pack_backward = false;       // tied weights and training read both packings
 };
 
 LATENT_NUMERICS_END

@@ -1,45 +1,59 @@
-// p(row | parameters of the decoder), in scaled units, full with its constants, in nats. Gaussian
-// with one variance, fixed or learned, or Bernoulli from logits. A small value; any thread.
+// p(row | parameters of the decoder), in scaled units, full with its constants, in nats: one file
+// for each family, one row each in likelihood.cc. Const but for what trains; any thread. Owned by
+// the model's parts, and calls are made a row at a time, never a cell at a time.
 #ifndef LATENT_CORE_MODEL_LIKELIHOOD_H_
 #define LATENT_CORE_MODEL_LIKELIHOOD_H_
 
+#include <cstddef>
+#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "core/base/random.h"
+#include "core/model/parameters.h"
 #include "core/nn/matrix.h"
 #include "latent/v1/spec.pb.h"
 
 LATENT_NUMERICS_BEGIN
 
-// Bounds of a learned ln(variance).
-inline constexpr double kLeastLogVariance = -6;
-inline constexpr double kGreatestLogVariance = 6;
-
 class RowLikelihood {
  public:
-  // `learned_log_variance` is the parameter's present value; empty unless it is learned.
-  RowLikelihood(const v1::Likelihood& spec, std::span<const Real> learned_log_variance);
-
-  // Whether ln(variance) is a parameter, and where it starts.
-  static bool LearnsVariance(const v1::Likelihood& spec);
-  static double InitialLogVariance(const v1::Likelihood& spec);
+  virtual ~RowLikelihood() = default;
 
   // -log p(target | parameters) in nats. If not empty: gradient = scale * its derivative by the
   // parameters (may be the same span as `parameters`), and cells = the term of each cell.
-  double Nats(std::span<const Real> parameters, std::span<const Real> target, Real scale,
-              std::span<Real> gradient, std::span<Real> cells = {}) const;
-  // The derivative of `nats`, a value that Nats returned for a row of `columns` cells, by
-  // ln(variance).
-  double LogVarianceGradient(double nats, std::size_t columns) const;
-  // The mean of each cell, scaled units, in place: logits become probabilities.
-  void ToMean(std::span<Real> parameters) const;
+  virtual double Nats(std::span<const Real> parameters, std::span<const Real> target, Real scale,
+                      std::span<Real> gradient, std::span<Real> cells = {}) const = 0;
+  // The mean of each cell, scaled units, in place.
+  virtual void ToMean(std::span<Real> parameters) const = 0;
   // A draw of each cell around its mean, scaled units, in place. `noise` is scratch of its size.
-  void Draw(const RandomKey& key, std::span<Real> mean, std::span<Real> noise) const;
+  virtual void Draw(const RandomKey& key, std::span<Real> mean, std::span<Real> noise) const = 0;
+  // The decoder's parameter at which a column has that mean: where the output's bias starts.
+  virtual Real OutputBias(double scaled_mean) const = 0;
 
- private:
-  bool bernoulli_;
-  double log_variance_;  // Gaussian only
+  // Segment of the one number that it learns beside the decoder, if it learns one.
+  virtual std::optional<std::size_t> learned() const { return std::nullopt; }
+  // Derivative by that number of `nats`, a value that Nats returned for a row of `columns` cells
+  // (or a weighted mean of such, as it is linear in them).
+  virtual double LearnedGradient(double /*nats*/, std::size_t /*columns*/) const { return 0; }
+  // Writes the number's first value, and brings it back into its bounds.
+  virtual void InitialiseLearned(ParameterSet& /*parameters*/) const {}
+  virtual void BoundLearned(ParameterSet& /*parameters*/) const {}
 };
+
+// Whether there is such a family.
+bool IsLikelihood(const v1::Likelihood& spec);
+// The kinds that IsLikelihood takes, "gaussian or bernoulli".
+std::string LikelihoodNames();
+// Adds what is learned to `parameters`, which must outlive it. A spec that IsLikelihood takes.
+std::unique_ptr<RowLikelihood> MakeLikelihood(const v1::Likelihood& spec, ParameterSet* parameters);
+
+// Rows of the table.
+std::unique_ptr<RowLikelihood> MakeGaussianLikelihood(const v1::Likelihood& spec,
+                                                      ParameterSet* parameters);
+std::unique_ptr<RowLikelihood> MakeBernoulliLikelihood(const v1::Likelihood& spec,
+                                                       ParameterSet* parameters);
 
 LATENT_NUMERICS_END
 

@@ -6,24 +6,10 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/model/corruption.h"
+#include "core/model/likelihood.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
-
-Activation ActivationOf(v1::Activation activation) {
-  switch (activation) {
-    case v1::ACTIVATION_RELU:
-      return Activation::kRelu;
-    case v1::ACTIVATION_LEAKY_RELU:
-      return Activation::kLeakyRelu;
-    case v1::ACTIVATION_TANH:
-      return Activation::kTanh;
-    case v1::ACTIVATION_SIGMOID:
-      return Activation::kSigmoid;
-    default:  // identity and what CheckArchitecture refuses; protobuf enums are open
-      return Activation::kIdentity;
-  }
-}
 
 bool Known(v1::Activation activation) {
   return activation != v1::ACTIVATION_UNSPECIFIED && v1::Activation_IsValid(activation);
@@ -71,15 +57,15 @@ void CheckPenalty(const v1::ActivityPenalty& penalty, int layers, const std::str
 void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   const v1::Latent& latent = spec.latent();
   if (latent.dim() < 1) errors.Add("architecture.latent.dim", "expected at least 1");
-  if (latent.kind_case() == v1::Latent::KIND_NOT_SET) {
-    errors.Add("architecture.latent.kind", "expected deterministic or gaussian");
+  if (!IsLatent(latent)) {
+    errors.Add("architecture.latent.kind", absl::StrCat("expected ", LatentNames()));
   }
   if (latent.has_deterministic() && !Known(latent.deterministic().activation())) {
     errors.Add("architecture.latent.deterministic.activation", "expected an activation");
   }
   const v1::Likelihood& likelihood = spec.likelihood();
-  if (!likelihood.has_gaussian() && !likelihood.has_bernoulli()) {
-    errors.Add("architecture.likelihood.kind", "expected gaussian or bernoulli");
+  if (!IsLikelihood(likelihood)) {
+    errors.Add("architecture.likelihood.kind", absl::StrCat("expected ", LikelihoodNames()));
   }
   if (likelihood.gaussian().has_variance() && !(likelihood.gaussian().variance() > 0)) {
     errors.Add("architecture.likelihood.gaussian.variance", "expected a number > 0");
@@ -92,30 +78,9 @@ void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   CheckPenalty(spec.penalties().l2(), layers, "architecture.penalties.l2", errors);
 }
 
-// Adds layers one by one, each with its own weights or those of a tied partner.
-class Builder {
- public:
-  explicit Builder(ParameterSet* parameters) : parameters_(*parameters) {}
-
-  NetworkLayer Add(std::string name, std::size_t inputs, std::size_t outputs, Activation activation,
-                   const NetworkLayer* partner = nullptr) {
-    NetworkLayer layer{
-        .name = std::move(name), .inputs = inputs, .outputs = outputs, .activation = activation};
-    layer.transposed = partner != nullptr;
-    layer.weight = layer.transposed
-                       ? partner->weight
-                       : parameters_.Add(layer.name + ".weight", inputs, outputs, true);
-    layer.bias = parameters_.Add(layer.name + ".bias", outputs, 1, false);
-    return layer;
-  }
-
- private:
-  ParameterSet& parameters_;
-};
-
 // The encoder-side layer whose weights decoder layer `index` borrows.
 const NetworkLayer& PartnerOf(const Network& network, std::size_t index) {
-  return index == 0 ? network.code : network.encoder[network.encoder.size() - index];
+  return index == 0 ? network.latent->code() : network.encoder[network.encoder.size() - index];
 }
 
 }  // namespace
@@ -138,30 +103,23 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
 
 Network BuildNetwork(const v1::ModelSpec& spec, std::size_t columns, ParameterSet* parameters) {
   Network network;
-  Builder builder(parameters);
   std::size_t width = columns;
   for (const v1::Layer& layer : spec.encoder().layers()) {
-    network.encoder.push_back(builder.Add(absl::StrCat("encoder.", network.encoder.size()), width,
-                                          layer.dense().units(),
-                                          ActivationOf(layer.dense().activation())));
+    network.encoder.push_back(AddLayer(absl::StrCat("encoder.", network.encoder.size()), width,
+                                       layer.dense().units(),
+                                       ActivationOf(layer.dense().activation()), parameters));
     width = layer.dense().units();
   }
-  const std::size_t dim = spec.latent().dim();
-  if (spec.latent().has_gaussian()) {
-    network.code = builder.Add("latent.mu", width, dim, Activation::kIdentity);
-    network.log_variance = builder.Add("latent.log_variance", width, dim, Activation::kIdentity);
-  } else {
-    network.code = builder.Add("latent.code", width, dim,
-                               ActivationOf(spec.latent().deterministic().activation()));
-  }
+  network.latent = MakeLatent(spec, width, parameters);
   const v1::Network decoder = DecoderOf(spec);
   const auto add_decoder = [&](std::string name, std::size_t outputs, Activation activation) {
     const NetworkLayer* partner =
         spec.tied_weights() ? &PartnerOf(network, network.decoder.size()) : nullptr;
-    network.decoder.push_back(builder.Add(std::move(name), width, outputs, activation, partner));
+    network.decoder.push_back(
+        AddLayer(std::move(name), width, outputs, activation, parameters, partner));
     width = outputs;
   };
-  width = dim;
+  width = network.latent->decoder_inputs();
   for (const v1::Layer& layer : decoder.layers()) {
     add_decoder(absl::StrCat("decoder.", network.decoder.size()), layer.dense().units(),
                 ActivationOf(layer.dense().activation()));
@@ -173,15 +131,8 @@ Network BuildNetwork(const v1::ModelSpec& spec, std::size_t columns, ParameterSe
 std::uint64_t CountParameters(const v1::ModelSpec& spec, std::size_t columns) {
   ParameterSet parameters;
   BuildNetwork(spec, columns, &parameters);
-  const bool learned = spec.likelihood().gaussian().learned_variance();
-  return parameters.count() + (learned ? 1 : 0);
-}
-
-void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
-              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y) {
-  const DensePacked& weights = packed[layer.weight];
-  DenseForward(x, layer.transposed ? weights.backward : weights.forward,
-               parameters.span(layer.bias), layer.activation, y);
+  MakeLikelihood(spec.likelihood(), &parameters);
+  return parameters.count();
 }
 
 LATENT_NUMERICS_END

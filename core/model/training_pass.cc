@@ -19,6 +19,9 @@ constexpr std::size_t kVectorRows = 16;
 // Packing writes 16 columns together.
 constexpr std::size_t kPackRows = PackedMatrix::kPanelColumns;
 
+// Phases of the rows where some term is coupled.
+enum Phase : std::size_t { kForward, kCoupling, kBackward, kPhases };
+
 bool AllFinite(std::span<const Real> values) {
   return std::all_of(values.begin(), values.end(), [](Real v) { return std::isfinite(v); });
 }
@@ -31,42 +34,16 @@ double MeanOf(const std::vector<double>& values, std::size_t rows) {
 
 }  // namespace
 
-ObjectiveTerms::ObjectiveTerms(const v1::ModelSpec& spec)
-    : charge_kl(spec.objective().has_elbo()),
-      draws(std::max<std::size_t>(1, spec.objective().elbo().draws())),
-      free_bits(spec.objective().elbo().free_bits()) {}
-
 TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t batch_limit,
                            std::size_t threads)
-    : parts(*model_parts),
-      objective(parts.spec),
-      corrupts(ChangesRows(parts.spec.corruption())),
-      max_batch(batch_limit) {
+    : PassContext(model_parts->spec, model_parts->parameters, model_parts->packed, batch_limit),
+      parts(*model_parts),
+      corrupts(ChangesRows(parts.spec.corruption())) {
   const std::size_t columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
   if (corrupts) noisy.Resize(max_batch * columns);
-  for (std::vector<double>* sums : {&reconstruction, &kl, &charged, &l1, &l2}) {
-    sums->resize(max_batch);
-  }
   AttachLayers();
-  if (log_variance) {
-    const std::size_t dim = parts.network.code.outputs;
-    for (AlignedBuffer* buffer : {&sigma, &variance}) buffer->Resize(max_batch * dim);
-    for (AlignedBuffer* buffer : {&noise, &draws, &draw_delta}) {
-      buffer->Resize(max_batch * objective.draws * dim);
-    }
-  }
   AssignGradients(threads);
-}
-
-void TrainingPass::State::Attach(LayerPass& pass, const NetworkLayer& layer,
-                                 const AlignedBuffer* input, std::size_t factor) const {
-  pass.layer = &layer;
-  pass.row_factor = factor;
-  pass.input = input;
-  pass.output.Resize(max_batch * factor * layer.outputs);
-  pass.delta.Resize(max_batch * factor * layer.outputs);
-  pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
 }
 
 void TrainingPass::State::AttachLayers() {
@@ -81,11 +58,9 @@ void TrainingPass::State::AttachLayers() {
     encoder[i].penalty = *penalty++;
     input = &encoder[i].output;
   }
-  Attach(code, network.code, input, 1);
-  code.penalty = *penalty++;
-  if (network.log_variance) Attach(log_variance.emplace(), *network.log_variance, input, 1);
-  const std::size_t factor = log_variance ? objective.draws : 1;
-  input = log_variance ? &draws : &code.output;
+  latent = network.latent->MakePass(this, input, *penalty++);
+  const std::size_t factor = latent->row_factor();
+  input = latent->decoder_input();
   decoder = std::vector<LayerPass>(network.decoder.size());
   for (std::size_t i = 0; i < decoder.size(); ++i) {
     Attach(decoder[i], network.decoder[i], input, factor);
@@ -122,8 +97,7 @@ void TrainingPass::State::AssignGradients(std::size_t threads) {
 std::vector<LayerPass*> TrainingPass::State::Layers() {
   std::vector<LayerPass*> all;
   for (LayerPass& pass : encoder) all.push_back(&pass);
-  all.push_back(&code);
-  if (log_variance) all.push_back(&*log_variance);
+  for (LayerPass* pass : latent->layers()) all.push_back(pass);
   for (LayerPass& pass : decoder) all.push_back(&pass);
   return all;
 }
@@ -139,17 +113,12 @@ std::uint64_t TrainingPass::BytesNeeded(const v1::ModelSpec& spec, std::size_t c
                                         std::size_t max_batch) {
   ParameterSet parameters;
   const Network network = BuildNetwork(spec, columns, &parameters);
-  const std::uint64_t batch = max_batch;
-  const std::uint64_t draw_factor =
-      network.log_variance ? ObjectiveTerms(spec).draws : std::uint64_t{1};
-  std::uint64_t cells = 2 * batch * columns;
-  const auto add = [&](const NetworkLayer& layer, std::uint64_t factor) {
-    cells += 3 * batch * factor * std::max(layer.inputs, layer.outputs);
-  };
-  for (const NetworkLayer& layer : network.encoder) add(layer, 1);
-  add(network.code, 1);
-  if (network.log_variance) add(*network.log_variance, 1 + draw_factor);
-  for (const NetworkLayer& layer : network.decoder) add(layer, draw_factor);
+  std::uint64_t cells = 2 * columns + network.latent->training_cells();
+  for (const NetworkLayer& layer : network.encoder) cells += CellsOf(layer, 1);
+  for (const NetworkLayer& layer : network.decoder) {
+    cells += CellsOf(layer, network.latent->row_factor());
+  }
+  cells *= max_batch;
   // The gradient and two packings of the weights.
   cells += 3 * static_cast<std::uint64_t>(parameters.count());
   return cells * sizeof(Real);
@@ -167,16 +136,20 @@ void TrainingPass::Begin(const Batch& batch) {
   }
 }
 
-void TrainingPass::ForwardBackward(std::size_t first, std::size_t count) {
-  if (count == 0) return;
+std::size_t TrainingPass::phases() const {
+  return state_->coupled.empty() ? std::size_t{1} : std::size_t{kPhases};
+}
+
+void TrainingPass::RunPhase(std::size_t phase, std::size_t thread, std::size_t first,
+                            std::size_t count) {
   State& s = *state_;
-  s.PrepareRows(first, count);
-  s.ForwardRows(first, count);
-  s.ChargeReconstruction(first, count);
-  s.BackwardDecoder(first, count);
-  if (s.log_variance) s.BackwardLatent(first, count);
-  s.BackwardEncoder(first, count);
-  s.PackRows(first, count);
+  const bool all = s.coupled.empty();
+  if (phase == kCoupling) {
+    for (RowCoupled* term : s.coupled) term->Couple(thread, s.ranges.size());
+  }
+  if (count == 0) return;
+  if (all || phase == kForward) s.Forward(first, count);
+  if (all || phase == kBackward) s.Backward(first, count);
 }
 
 BatchLoss TrainingPass::Loss() const {
@@ -192,7 +165,7 @@ BatchLoss TrainingPass::Loss() const {
 std::vector<NamedTerm> TrainingPass::Terms(const BatchLoss& loss) const {
   const State& s = *state_;
   std::vector<NamedTerm> terms = {{"reconstruction", loss.reconstruction}};
-  if (s.log_variance) terms.push_back({"kl", loss.kl});
+  if (s.latent->has_kl()) terms.push_back({"kl", loss.kl});
   const auto charges = [&](double LayerPenalty::*weight) {
     return std::any_of(s.layers.begin(), s.layers.end(),
                        [&](const LayerPass* pass) { return pass->penalty.*weight != 0; });
@@ -215,11 +188,11 @@ void TrainingPass::Gradient(const ParameterRange& range) {
   const ParameterSegment& segment = s.parts.parameters.segment(range.segment);
   const State::Use& use = s.uses[range.segment];
   Real* const out = s.gradient.data() + range.offset;
-  if (use.owner == nullptr) {  // the learned ln(variance), shared by all cells
-    const RowLikelihood likelihood = s.parts.likelihood();
+  if (use.owner == nullptr) {  // what the likelihood learns, shared by all cells
+    const RowLikelihood& likelihood = *s.parts.likelihood;
     double sum = 0;
     for (std::size_t r = 0; r < s.rows; ++r) {
-      sum += likelihood.LogVarianceGradient(s.reconstruction[r], s.batch.rows.columns);
+      sum += likelihood.LearnedGradient(s.reconstruction[r], s.batch.rows.columns);
     }
     *out = static_cast<Real>(sum / static_cast<double>(s.rows));
     return;
@@ -239,18 +212,15 @@ void TrainingPass::Gradient(const ParameterRange& range) {
 }
 
 bool TrainingPass::has_constraints() const {
-  return state_->parts.spec.penalties().unit_norm_decoder() || state_->parts.log_variance;
+  return state_->parts.spec.penalties().unit_norm_decoder() ||
+         state_->parts.likelihood->learned().has_value();
 }
 
 void TrainingPass::ApplyConstraints(std::size_t thread) {
   if (thread != 0) return;
   ComposedAutoencoder::Parts& parts = state_->parts;
   parts.ApplyUnitNorm();
-  if (!parts.log_variance) return;
-  // Clamped as a number, not inside the loss: its gradient never vanishes, so it can come back.
-  Real& value = parts.parameters.span(*parts.log_variance)[0];
-  value = std::clamp(value, static_cast<Real>(kLeastLogVariance),
-                     static_cast<Real>(kGreatestLogVariance));
+  parts.likelihood->BoundLearned(parts.parameters);
 }
 
 void TrainingPass::RefreshPacked(std::size_t thread) {

@@ -51,8 +51,9 @@ struct ParameterRange {
 };
 
 // A step, for every thread t of `threads`, with `|` for a barrier:
-//   Begin (one thread) | ForwardBackward(its rows) | for r in ranges(t): Gradient(r), and where no
-//   norm is clipped the update of r at once | ApplyConstraints(t) | RefreshPacked(t) |
+//   Begin (one thread) | for p < phases(): RunPhase(p, t, its rows) | for r in ranges(t):
+//   Gradient(r), and where no norm is clipped the update of r at once | ApplyConstraints(t) |
+//   RefreshPacked(t) |
 class TrainingPass {
  public:
   // `model` must outlive this. Batches hold at most `max_batch` rows; `threads` fixes ranges().
@@ -68,9 +69,13 @@ class TrainingPass {
 
   // Names the batch; `batch` and what it views must live until the next Begin.
   void Begin(const Batch& batch);
-  // Rows [first, first + count) of the batch: noise, forward pass, losses, deltas of every layer.
-  void ForwardBackward(std::size_t first, std::size_t count);
-  // The batch's loss, and its terms that this model has; after the rows' barrier.
+  // 1, or 3 (forward, coupling, backward) where a row's loss depends on the batch's other rows.
+  // Between two phases, and after the last, stands a barrier.
+  std::size_t phases() const;
+  // One thread's share: rows [first, first + count) of the batch. Together the phases do noise,
+  // forward pass, losses and the deltas of every layer.
+  void RunPhase(std::size_t phase, std::size_t thread, std::size_t first, std::size_t count);
+  // The batch's loss, and its terms that this model has; after the last phase's barrier.
   BatchLoss Loss() const;
   std::vector<NamedTerm> Terms(const BatchLoss& loss) const;
 

@@ -115,8 +115,10 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
   const std::size_t count =
       std::min<std::size_t>(BatchRows(plan_), rows_.rows - static_cast<std::size_t>(state_.cursor));
   const auto [first, own] = Share(count, pool.threads(), thread);
-  if (own > 0) pass_.ForwardBackward(first, own);
-  pool.Barrier();
+  for (std::size_t phase = 0; phase < pass_.phases(); ++phase) {
+    pass_.RunPhase(phase, thread, first, own);
+    pool.Barrier();
+  }
   // All threads see the same loss and norm, so all of them leave before the weights are spoilt,
   // which would hide where the trouble began.
   if (!std::isfinite(pass_.Loss().total)) return;

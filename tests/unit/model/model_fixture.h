@@ -61,8 +61,11 @@ class OneBatch {
   BatchLoss Forward(double beta = 1) {
     pass.Begin({.rows = rows_, .indices = indices_, .seed = 3, .epoch = 2, .beta = beta});
     const std::size_t share = (rows_.rows + threads_ - 1) / threads_;
-    for (std::size_t first = 0; first < rows_.rows; first += share) {
-      pass.ForwardBackward(first, std::min(share, rows_.rows - first));
+    for (std::size_t phase = 0; phase < pass.phases(); ++phase) {
+      for (std::size_t t = 0; t < threads_; ++t) {
+        const std::size_t first = std::min(t * share, rows_.rows);
+        pass.RunPhase(phase, t, first, std::min(share, rows_.rows - first));
+      }
     }
     return pass.Loss();
   }

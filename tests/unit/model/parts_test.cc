@@ -164,29 +164,37 @@ TEST(GaussianLatentTest, LetsNanThrough) {
   EXPECT_TRUE(std::isnan(KlOf(std::numeric_limits<float>::quiet_NaN(), 0, 1)));
 }
 
-RowLikelihood LikelihoodOf(const std::string& kind, std::span<const float> learned = {}) {
-  return {ParseSpec("likelihood { " + kind + " }").likelihood(), learned};
-}
+// A likelihood with the one number that it may learn.
+struct LikelihoodOf {
+  explicit LikelihoodOf(const std::string& kind, float learned = 0)
+      : likelihood(
+            MakeLikelihood(ParseSpec("likelihood { " + kind + " }").likelihood(), &parameters)) {
+    parameters.Allocate();
+    if (likelihood->learned()) parameters.span(*likelihood->learned())[0] = learned;
+  }
+  const RowLikelihood* operator->() const { return likelihood.get(); }
+  ParameterSet parameters;
+  std::unique_ptr<RowLikelihood> likelihood;
+};
 
 TEST(LikelihoodTest, CountsTheGaussiansConstant) {
   const std::vector<float> mean = {1, 2}, row = {1, 4};
   const double expected = 4 / (2 * 0.5) + std::log(2 * std::numbers::pi * 0.5);
-  EXPECT_NEAR(LikelihoodOf("gaussian { variance: 0.5 }").Nats(mean, row, 0, {}), expected, 1e-12);
+  EXPECT_NEAR(LikelihoodOf("gaussian { variance: 0.5 }")->Nats(mean, row, 0, {}), expected, 1e-12);
 }
 
 TEST(LikelihoodTest, TakesALearnedVariance) {
-  const std::vector<float> mean = {0}, row = {2}, log_variance = {1};
+  const std::vector<float> mean = {0}, row = {2};
   const double expected = 2 / std::numbers::e + (std::log(2 * std::numbers::pi) + 1) / 2;
-  EXPECT_NEAR(
-      LikelihoodOf("gaussian { learned_variance: true }", log_variance).Nats(mean, row, 0, {}),
-      expected, 1e-7);
+  EXPECT_NEAR(LikelihoodOf("gaussian { learned_variance: true }", 1)->Nats(mean, row, 0, {}),
+              expected, 1e-7);
 }
 
 TEST(LikelihoodTest, SplitsARowIntoItsCells) {
   const std::vector<float> mean = {0.25F, 2, -3}, row = {0, 1, 1};
   for (const char* kind : {"gaussian { variance: 2 }", "bernoulli {}"}) {
     std::vector<float> cells(3);
-    const double nats = LikelihoodOf(kind).Nats(mean, row, 0, {}, cells);
+    const double nats = LikelihoodOf(kind)->Nats(mean, row, 0, {}, cells);
     EXPECT_NEAR(cells[0] + cells[1] + cells[2], nats, 1e-5) << kind;
   }
 }
@@ -194,13 +202,13 @@ TEST(LikelihoodTest, SplitsARowIntoItsCells) {
 TEST(LikelihoodTest, IsStableAtHugeLogits) {
   const std::vector<float> logits = {1000, -1000, 1000, -1000}, row = {1, 0, 0, 1};
   std::vector<float> gradient(4);
-  EXPECT_NEAR(LikelihoodOf("bernoulli {}").Nats(logits, row, 1, gradient), 2000, 1e-3);
+  EXPECT_NEAR(LikelihoodOf("bernoulli {}")->Nats(logits, row, 1, gradient), 2000, 1e-3);
   EXPECT_THAT(gradient, ElementsAre(0, 0, 1, -1));
 }
 
 TEST(LikelihoodTest, DrawsCellsOfTheirMean) {
   std::vector<float> cells(20000, 0.3F), noise(20000);
-  LikelihoodOf("bernoulli {}").Draw({.seed = 5}, cells, noise);
+  LikelihoodOf("bernoulli {}")->Draw({.seed = 5}, cells, noise);
   EXPECT_NEAR(ShareOf(cells, 1), 0.3, 0.01);
   EXPECT_EQ(ShareOf(cells, 1) + ShareOf(cells, 0), 1);
 }

@@ -113,7 +113,7 @@ TEST(TrainingPassTest, TakesBatchesOfAnySizeInTurn) {
   const std::vector<std::uint64_t> all = {5, 6, 7, 8, 30, 0, 1}, one = {30};
   const auto gradient = [&](std::span<const std::uint64_t> indices) {
     pass.Begin({.rows = data.rows, .indices = indices});
-    pass.ForwardBackward(0, indices.size());
+    pass.RunPhase(0, 0, 0, indices.size());
     for (const ParameterRange& range : pass.ranges(0)) pass.Gradient(range);
     return std::vector<float>(pass.gradient().begin(), pass.gradient().end());
   };

@@ -1,0 +1,55 @@
+#include "core/model/latent_part.h"
+
+#include <cstdlib>
+
+#include "absl/strings/str_join.h"
+
+LATENT_NUMERICS_BEGIN
+namespace {
+
+struct Kind {
+  v1::Latent::KindCase kind;
+  const char* name;
+  std::unique_ptr<LatentPart> (*make)(const v1::ModelSpec&, std::size_t, ParameterSet*);
+};
+
+// To add a latent, add its file and a row here.
+constexpr Kind kKinds[] = {
+    {v1::Latent::kDeterministic, "deterministic", MakeDeterministicLatent},
+    {v1::Latent::kGaussian, "gaussian", MakeGaussianLatent},
+};
+
+const Kind* FindKind(v1::Latent::KindCase kind) {
+  for (const Kind& row : kKinds) {
+    if (row.kind == kind) return &row;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+void LatentPart::Posterior(const LayerRunner& /*run*/, ConstMatrix /*hidden*/,
+                           ConstMatrix /*codes*/, const ForwardOutputs& /*outputs*/,
+                           Workspace& /*ws*/) const {}
+
+ConstMatrix LatentPart::DecoderInput(const LayerRunner& /*run*/, ConstMatrix codes,
+                                     Workspace& /*ws*/) const {
+  return codes;
+}
+
+bool IsLatent(const v1::Latent& spec) { return FindKind(spec.kind_case()) != nullptr; }
+
+std::string LatentNames() {
+  std::vector<std::string> names;
+  for (const Kind& row : kKinds) names.emplace_back(row.name);
+  return absl::StrJoin(names, " or ");
+}
+
+std::unique_ptr<LatentPart> MakeLatent(const v1::ModelSpec& spec, std::size_t width,
+                                       ParameterSet* parameters) {
+  const Kind* const kind = FindKind(spec.latent().kind_case());
+  if (kind == nullptr) std::abort();  // CheckArchitecture came first
+  return kind->make(spec, width, parameters);
+}
+
+LATENT_NUMERICS_END

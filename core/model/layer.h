@@ -1,0 +1,57 @@
+// One dense layer of a model: its name, shape and place in a ParameterSet, and how to run it.
+// Immutable once made; any thread. Not its job: gradients (layer_pass.h).
+#ifndef LATENT_CORE_MODEL_LAYER_H_
+#define LATENT_CORE_MODEL_LAYER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/model/parameters.h"
+#include "core/nn/activation.h"
+#include "core/nn/dense.h"
+#include "core/nn/matrix.h"
+#include "latent/v1/spec.pb.h"
+
+LATENT_NUMERICS_BEGIN
+
+// y = f(x W + b), or f(x Wᵀ + b) where a tied decoder layer borrows its encoder layer's W.
+struct NetworkLayer {
+  std::string name;  // e.g. "encoder.0"; its parameters are name.weight and name.bias
+  std::size_t inputs = 0, outputs = 0;
+  Activation activation = Activation::kIdentity;
+  std::size_t weight = 0;  // segment [inputs x outputs], if borrowed [outputs x inputs]
+  std::size_t bias = 0;    // segment
+  bool transposed = false;
+};
+
+// A layer with its own weights, or those of `partner`; adds its segments to `parameters`.
+NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
+                      Activation activation, ParameterSet* parameters,
+                      const NetworkLayer* partner = nullptr);
+
+// The function that a spec names; identity for what CheckArchitecture refuses.
+Activation ActivationOf(v1::Activation activation);
+
+// First weights: He before ReLU, else Glorot uniform, drawn by seed and weight number; borrowed
+// ones and biases are left alone.
+void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& parameters);
+
+// Runs one layer over the rows of x. `packed` is indexed by weight segment.
+void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
+              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y);
+
+// RunLayer with a model's parameters.
+struct LayerRunner {
+  const ParameterSet& parameters;
+  const std::vector<DensePacked>& packed;
+
+  void operator()(const NetworkLayer& layer, ConstMatrix x, Matrix y) const {
+    RunLayer(layer, parameters, packed, x, y);
+  }
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_LAYER_H_

@@ -1,0 +1,68 @@
+#include "core/model/layer_pass.h"
+
+#include <algorithm>
+
+#include "core/nn/dense.h"
+
+LATENT_NUMERICS_BEGIN
+
+std::uint64_t CellsOf(const NetworkLayer& layer, std::uint64_t factor) {
+  return 3 * factor * std::max(layer.inputs, layer.outputs);
+}
+
+PassContext::PassContext(const v1::ModelSpec& model_spec, const ParameterSet& model_parameters,
+                         const std::vector<DensePacked>& model_packed, std::size_t batch_limit)
+    : spec(model_spec), parameters(model_parameters), packed(model_packed), max_batch(batch_limit) {
+  for (std::vector<double>* sums : {&reconstruction, &kl, &charged, &l1, &l2}) {
+    sums->resize(max_batch);
+  }
+}
+
+void PassContext::Attach(LayerPass& pass, const NetworkLayer& layer, const AlignedBuffer* input,
+                         std::size_t factor) const {
+  pass.layer = &layer;
+  pass.row_factor = factor;
+  pass.input = input;
+  pass.output.Resize(max_batch * factor * layer.outputs);
+  pass.delta.Resize(max_batch * factor * layer.outputs);
+  pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
+}
+
+void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) const {
+  const std::size_t begin = first * pass.row_factor;
+  const std::size_t n = count * pass.row_factor;
+  RunLayer(*pass.layer, parameters, packed, pass.Input(rows).slice_rows(begin, n),
+           pass.View(pass.output, rows).slice_rows(begin, n));
+}
+
+bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count) {
+  if (!pass.penalty.active()) return false;
+  const auto factor = static_cast<double>(pass.row_factor);
+  const auto scale = static_cast<Real>(1.0 / (static_cast<double>(rows) * factor));
+  for (std::size_t d = first * pass.row_factor; d < (first + count) * pass.row_factor; ++d) {
+    const PenaltySums sums = ChargeActivity(pass.penalty, pass.View(pass.output, rows).row(d),
+                                            scale, pass.View(pass.delta, rows).row(d));
+    l1[d / pass.row_factor] += sums.l1 / factor;
+    l2[d / pass.row_factor] += sums.l2 / factor;
+  }
+  return true;
+}
+
+const PackedMatrix& PassContext::BackwardWeights(const NetworkLayer& layer) const {
+  const DensePacked& weights = packed[layer.weight];
+  return layer.transposed ? weights.forward : weights.backward;
+}
+
+void PassContext::CarryBack(const LayerPass& upper, LayerPass& lower, std::size_t first,
+                            std::size_t count) {
+  const std::size_t begin = first * upper.row_factor;
+  const std::size_t n = count * upper.row_factor;
+  const NtOptions options{.accumulate = SeedPenalty(lower, first, count),
+                          .activation = lower.layer->activation,
+                          .outputs = lower.View(lower.output, rows).slice_rows(begin, n)};
+  DenseBackwardData(upper.View(upper.delta, rows).slice_rows(begin, n),
+                    BackwardWeights(*upper.layer), options,
+                    lower.View(lower.delta, rows).slice_rows(begin, n));
+}
+
+LATENT_NUMERICS_END

@@ -1,0 +1,81 @@
+// What a batch leaves in each layer, and what all parts of a training pass share. Owned by the
+// pass; threads work on disjoint rows. Nothing is allocated after Attach.
+#ifndef LATENT_CORE_MODEL_LAYER_PASS_H_
+#define LATENT_CORE_MODEL_LAYER_PASS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "core/model/layer.h"
+#include "core/model/penalty.h"
+#include "core/model/training_pass.h"
+#include "core/nn/aligned_buffer.h"
+#include "core/nn/gemm.h"
+
+LATENT_NUMERICS_BEGIN
+
+// A layer and what a batch leaves in it. A decoder layer has one row for each draw: row b's draws
+// stand at b * draws, b * draws + 1, ...
+struct LayerPass {
+  const NetworkLayer* layer = nullptr;
+  std::size_t row_factor = 1;            // rows for each row of the batch: 1, or the draws
+  const AlignedBuffer* input = nullptr;  // what the layer reads
+  LayerPenalty penalty;
+  AlignedBuffer output;  // after the activation
+  AlignedBuffer delta;   // gradient before the activation
+  PackedMatrix packed;   // deltas; of a borrowing layer the inputs: what its dW needs on the right
+
+  Matrix View(const AlignedBuffer& buffer, std::size_t batch_rows) const {
+    return {buffer.data(), batch_rows * row_factor, layer->outputs};
+  }
+  ConstMatrix Input(std::size_t batch_rows) const {
+    return {input->data(), batch_rows * row_factor, layer->inputs};
+  }
+};
+
+// Numbers that Attach makes room for, for each row of a batch.
+std::uint64_t CellsOf(const NetworkLayer& layer, std::uint64_t factor);
+
+// A term whose value or gradient at a row depends on the batch's other rows: a mean over the batch,
+// a sum over pairs. Where a pass has one, its rows take three phases in place of one.
+class RowCoupled {
+ public:
+  virtual ~RowCoupled() = default;
+  // When all rows are forward and none is backward: one thread's share of what is gathered over
+  // the whole batch. Results must not depend on `threads`.
+  virtual void Couple(std::size_t thread, std::size_t threads) = 0;
+};
+
+// The batch, what it is charged row by row, and how layers are run and taken back.
+struct PassContext {
+  PassContext(const v1::ModelSpec& model_spec, const ParameterSet& model_parameters,
+              const std::vector<DensePacked>& model_packed, std::size_t batch_limit);
+
+  // Gives a layer its input and its buffers.
+  void Attach(LayerPass& pass, const NetworkLayer& layer, const AlignedBuffer* input,
+              std::size_t factor) const;
+  // Rows [first, first + count) of the batch, in all of the following.
+  void Run(LayerPass& pass, std::size_t first, std::size_t count) const;
+  // Writes the gradient of the layer's penalty into its deltas; false if it has none.
+  bool SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count);
+  // Carries deltas of `upper` down to `lower`, whose deltas start with its penalty.
+  void CarryBack(const LayerPass& upper, LayerPass& lower, std::size_t first, std::size_t count);
+  const PackedMatrix& BackwardWeights(const NetworkLayer& layer) const;
+
+  const v1::ModelSpec& spec;
+  const ParameterSet& parameters;
+  const std::vector<DensePacked>& packed;
+  std::size_t max_batch;
+  Batch batch;
+  std::size_t rows = 0;  // of the batch
+  std::uint64_t noise_seed = 0, draw_seed = 0;
+  // Of each row.
+  std::vector<double> reconstruction, kl, charged, l1, l2;
+  // Who must see the whole batch; each adds itself when it is made, and lives as long as the pass.
+  std::vector<RowCoupled*> coupled;
+};
+
+LATENT_NUMERICS_END
+
+#endif  // LATENT_CORE_MODEL_LAYER_PASS_H_
