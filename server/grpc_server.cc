@@ -1,10 +1,15 @@
 #include "server/grpc_server.h"
 
+#include <google/protobuf/stubs/common.h>
 #include <grpc/grpc.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+
+#if GOOGLE_PROTOBUF_VERSION < 4000000
+#include <google/protobuf/stubs/logging.h>
+#endif
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
@@ -25,10 +30,21 @@ void LogFromGrpc(gpr_log_func_args* args) {
   Log(severity, "grpc", {{"text", args->message}});
 }
 
+#if GOOGLE_PROTOBUF_VERSION < 4000000
+// What protobuf says of requests that it cannot parse: the caller's fault, and by default bare text
+// on stderr. Later versions say it through Abseil.
+void LogFromProtobuf(google::protobuf::LogLevel, const char*, int, const std::string& text) {
+  Log(Severity::kInfo, "protobuf", {{"text", text}});
+}
+#endif
+
 }  // namespace
 
 absl::Status GrpcServer::Listen(const Config& config, const std::vector<grpc::Service*>& services) {
   gpr_set_log_function(&LogFromGrpc);
+#if GOOGLE_PROTOBUF_VERSION < 4000000
+  google::protobuf::SetLogHandler(&LogFromProtobuf);
+#endif
   // Linking the library would do, if linkers did not leave out libraries that nobody calls.
   grpc::reflection::InitProtoReflectionServerBuilderPlugin();
   grpc::ServerBuilder builder;
