@@ -1,5 +1,6 @@
 #include "core/data/formats/csv_lines.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +11,8 @@ namespace latent {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+bool IsLineEnd(char c) { return c == '\n' || c == '\r'; }
 
 std::string_view Trim(std::string_view text, char delimiter) {
   const auto blank = [delimiter](char c) { return (c == ' ' || c == '\t') && c != delimiter; };
@@ -44,16 +47,18 @@ absl::StatusOr<bool> CsvLines::ReadLine() {
       if (got == 0) break;
       unread_ = {buffer_.data(), got};
     }
-    const auto end = unread_.find('\n');
-    ended = end != std::string_view::npos;
-    line_.append(unread_.substr(0, end));
-    unread_.remove_prefix(ended ? end + 1 : unread_.size());
+    if (std::exchange(after_cr_, false) && unread_.front() == '\n') unread_.remove_prefix(1);
+    const auto* const end = std::find_if(unread_.begin(), unread_.end(), IsLineEnd);
+    line_.append(unread_.begin(), end);
+    ended = end != unread_.end();
+    after_cr_ = ended && *end == '\r';
+    unread_.remove_prefix(static_cast<std::size_t>(end - unread_.begin()) + (ended ? 1 : 0));
     if (line_.size() > kMaxCsvLineBytes) {
       return BadFile(name_, absl::StrCat("line ", number_, " is longer than ", kMaxCsvLineBytes,
-                                         " bytes; is this a CSV file?"));
+                                         " bytes, 32 for each of ", kMaxColumns,
+                                         " columns, the most that are read; is this a CSV file?"));
     }
   }
-  if (line_.ends_with('\r')) line_.pop_back();
   if (std::exchange(at_start_, false) && line_.starts_with(kByteOrderMark)) {
     line_.erase(0, kByteOrderMark.size());
   }
@@ -107,7 +112,7 @@ absl::StatusOr<std::string_view> CsvLines::TakeQuoted(std::string_view& rest) {
   }
   rest = next == std::string_view::npos ? std::string_view() : rest.substr(next);
   unquoted_.push_back(std::move(text));
-  return std::string_view(unquoted_.back());
+  return Trim(unquoted_.back(), delimiter_);
 }
 
 }  // namespace latent

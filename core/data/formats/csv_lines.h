@@ -12,17 +12,21 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/data/byte_source.h"
+#include "core/data/formats.h"
 
 namespace latent {
 
-inline constexpr std::size_t kMaxCsvLineBytes = 1 << 20;
+// As many columns as are read at all, each in full precision ("-1.234567890123456789e+00,"),
+// quoted.
+inline constexpr std::size_t kMaxCsvLineBytes = std::size_t{kMaxColumns} * 32;
 
 class CsvLines {
  public:
   CsvLines(std::unique_ptr<ByteSource> bytes, std::string name, char delimiter);
 
   // Goes to the next line that is not blank and splits it into cells() without their quotes and
-  // the spaces around them. False at the end of the file.
+  // the spaces around them, within quotes too. Lines end in LF, CR LF or CR. False at the end of
+  // the file.
   absl::StatusOr<bool> Next();
   // Views into this object, good until Next().
   const std::vector<std::string_view>& cells() const { return cells_; }
@@ -41,6 +45,7 @@ class CsvLines {
   std::vector<char> buffer_;
   std::string_view unread_;  // of buffer_
   bool at_start_ = true;
+  bool after_cr_ = false;  // a line feed that comes next ends no line
   std::uint64_t number_ = 0;
   std::string line_;
   std::deque<std::string> unquoted_;  // texts of quoted cells; stay where they are

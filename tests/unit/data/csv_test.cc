@@ -32,6 +32,22 @@ TEST(CsvTest, AcceptsCrLfBlankLinesSpacesAndNoLastNewline) {
               ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4)));
 }
 
+TEST(CsvTest, AcceptsLinesThatEndInCrAlone) {
+  EXPECT_THAT(Read("1,2\r3,4\r").rows, ElementsAre(ElementsAre(1, 2), ElementsAre(3, 4)));
+}
+
+TEST(CsvTest, ReadsTheMostColumnsInFullPrecision) {
+  std::string line = "-1.234567890123456789e+00";
+  for (int i = 1; i < 65'536; ++i) line += ",-1.234567890123456789e+00";
+  EXPECT_EQ(Read(line + "\n" + line).rows.size(), 2u);
+}
+
+TEST(CsvTest, SkipsSpacesWithinQuotesAsOutside) {
+  const Table table = Read("\" a \", b \n\" 3\", 3\n");
+  EXPECT_THAT(table.header.column_names, ElementsAre("a", "b"));
+  EXPECT_THAT(table.rows, ElementsAre(ElementsAre(3, 3)));
+}
+
 TEST(CsvTest, AcceptsQuotedCells) {
   const Table table = Read("\"a,\"\"b\"\"\",\"c\"\n\"1\", \"2\" \n");
   EXPECT_THAT(table.header.column_names, ElementsAre("a,\"b\"", "c"));

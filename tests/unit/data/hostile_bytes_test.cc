@@ -151,8 +151,9 @@ INSTANTIATE_TEST_SUITE_P(
              "line 2, column 1: the quote is not closed"},
         Case{"text after a quote", FileFormat::kCsv, "1,2\n\"3\"x,4\n", "1,2\n\"3\" ,4\n",
              "line 2, column 1: expected a delimiter after the closing quote, got \"x\""},
-        Case{"long line", FileFormat::kCsv, "1\n" + std::string((1 << 20) + 1, ' ') + "1\n",
-             "1\n" + std::string((1 << 20) - 1, ' ') + "1\n", "line 2 is longer than 1048576"},
+        Case{"long line", FileFormat::kCsv, "1\n" + std::string((1 << 21) + 1, ' ') + "1\n",
+             "1\n" + std::string((1 << 21) - 1, ' ') + "1\n",
+             "line 2 is longer than 2097152 bytes, 32 for each of 65536 columns"},
         Case{"too many columns", FileFormat::kCsv,
              [] {
                std::string text = "1";
