@@ -66,6 +66,7 @@ bool RunWorkload(const std::string& mode, const std::string& state, const std::s
 struct Told {
   std::size_t begun = 0, acknowledged = 0;
   std::uint64_t highest_version = 0;  // of model m
+  std::vector<std::string> refusals;  // steps, codes and reasons of attempts that failed
 };
 Told ReadLog(const std::string& log) {
   Told told;
@@ -75,6 +76,8 @@ Told ReadLog(const std::string& log) {
     if (line.rfind("try ", 0) == 0) {
       ++told.begun;
       step = line.substr(4);
+    } else if (line.rfind("refused ", 0) == 0) {
+      if (told.begun > 0) told.refusals.push_back(step + ": " + line.substr(8));
     } else if (line.rfind("ack ", 0) == 0) {
       ++told.acknowledged;
       if (step.rfind("publish m", 0) == 0) told.highest_version = std::stoull(line.substr(4));
@@ -189,6 +192,35 @@ TEST_F(CrashTest, SurvivesOneFailureOfAnyCall) {
     ASSERT_EQ(Fault(state(), told), "") << "failed at call " << n;
     if (!fs::exists(report)) break;
   }
+}
+
+TEST_F(CrashTest, AFullDiskRefusesAndLosesNothing) {
+  const std::string report = scratch_ + "/report";
+  const std::string full = scratch_ + "/full";
+  constexpr long kStride = 7;
+  int refusals = 0;
+  for (long n = 1;; n += kStride) {
+    Reset();
+    fs::remove(report);
+    fs::remove(full);
+    ASSERT_TRUE(RunWorkload("run", state(), log(),
+                            {{"LATENT_SHIM_FULL_AT", std::to_string(n)},
+                             {"LATENT_SHIM_FULL", full},
+                             {"LATENT_SHIM_REPORT", report}}))
+        << "full at call " << n;
+    const Told told = ReadLog(log());
+    for (const std::string& refusal : told.refusals) {
+      EXPECT_THAT(refusal, testing::AnyOf(testing::HasSubstr("RESOURCE_EXHAUSTED"),
+                                          testing::HasSubstr("OUTCOME_UNKNOWN"),
+                                          testing::HasSubstr("STORE_READ_ONLY")))
+          << "full at call " << n << " in step " << told.begun;
+      ++refusals;
+    }
+    ASSERT_EQ(told.acknowledged, expected_.size() - 1);
+    ASSERT_EQ(Fault(state(), told), "") << "full at call " << n;
+    if (!fs::exists(full) && !fs::exists(report)) break;
+  }
+  EXPECT_GT(refusals, 20);
 }
 
 // Each stands for a sync that somebody forgot; the check must see what it costs.

@@ -1,7 +1,9 @@
 // A library for LD_PRELOAD that sees every call which changes files below LATENT_SHIM_ROOT.
 //   LATENT_SHIM_KILL_AT=n   SIGKILL in place of the n-th such call
 //   LATENT_SHIM_FAIL_AT=n   the n-th such call fails once with EIO
-//   LATENT_SHIM_REPORT=file is made when that happens
+//   LATENT_SHIM_FULL_AT=n   the disk is full from the n-th such call on: the file LATENT_SHIM_FULL
+//                           is made, and while it is there what takes space fails with ENOSPC
+//   LATENT_SHIM_REPORT=file is made when a call fails
 //   LATENT_SHIM_SHADOW=dir  keeps what a power cut would leave: syncing a file stores its bytes,
 //                           syncing a directory stores its entries; nothing else counts.
 //                           dir/files/ID holds bytes, dir/dirs/ID lines "kind ID name", dir/root
@@ -44,8 +46,10 @@ struct Settings {
   std::string shadow = Environment("LATENT_SHIM_SHADOW");
   std::string report = Environment("LATENT_SHIM_REPORT");
   std::string drop = Environment("LATENT_SHIM_DROP_SYNC");
+  std::string full = Environment("LATENT_SHIM_FULL");
   long kill_at = atol(Environment("LATENT_SHIM_KILL_AT").c_str());
   long fail_at = atol(Environment("LATENT_SHIM_FAIL_AT").c_str());
+  long full_at = atol(Environment("LATENT_SHIM_FULL_AT").c_str());
 };
 const Settings& Get() {
   static const Settings settings;
@@ -81,14 +85,19 @@ void WriteFile(const std::string& path, const std::string& bytes) {
   close(fd);
 }
 
+enum class Need { kNothing, kSpace };
+
 // Counts the call; dies or returns true (errno set) where it must fail.
-bool Strike(const std::string& path) {
+bool Strike(const std::string& path, Need need = Need::kNothing) {
   if (!Counts(path)) return false;
   const long call = ++calls;
   if (call == Get().kill_at) raise(SIGKILL);
-  if (call != Get().fail_at) return false;
+  if (call == Get().full_at) WriteFile(Get().full, "");
+  const bool full = need == Need::kSpace && !Get().full.empty() &&
+                    syscall(SYS_access, Get().full.c_str(), F_OK) == 0;
+  if (call != Get().fail_at && !full) return false;
   if (!Get().report.empty()) WriteFile(Get().report, "");
-  errno = EIO;
+  errno = full ? ENOSPC : EIO;
   return true;
 }
 
@@ -167,15 +176,15 @@ int Sync(const char* name, int fd) {
 extern "C" {
 
 ssize_t write(int fd, const void* bytes, size_t size) {
-  if (Strike(PathOf(fd))) return -1;
+  if (Strike(PathOf(fd), Need::kSpace)) return -1;
   return Real<ssize_t(int, const void*, size_t)>("write")(fd, bytes, size);
 }
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
-  if (Strike(PathOf(fd))) return -1;
+  if (Strike(PathOf(fd), Need::kSpace)) return -1;
   return Real<ssize_t(int, const void*, size_t, off_t)>("pwrite")(fd, bytes, size, offset);
 }
 ssize_t pwrite64(int fd, const void* bytes, size_t size, off64_t offset) {
-  if (Strike(PathOf(fd))) return -1;
+  if (Strike(PathOf(fd), Need::kSpace)) return -1;
   return Real<ssize_t(int, const void*, size_t, off64_t)>("pwrite64")(fd, bytes, size, offset);
 }
 int fsync(int fd) { return Sync("fsync", fd); }
@@ -211,11 +220,11 @@ int rmdir(const char* path) noexcept {
   return Real<int(const char*)>("rmdir")(path);
 }
 int mkdir(const char* path, mode_t mode) noexcept {
-  if (Strike(path)) return -1;
+  if (Strike(path, Need::kSpace)) return -1;
   return Real<int(const char*, mode_t)>("mkdir")(path, mode);
 }
 int link(const char* from, const char* to) noexcept {
-  if (Strike(to)) return -1;
+  if (Strike(to, Need::kSpace)) return -1;
   return Real<int(const char*, const char*)>("link")(from, to);
 }
 
@@ -226,7 +235,11 @@ int link(const char* from, const char* to) noexcept {
     va_start(arguments, flags);                                                 \
     const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0; \
     va_end(arguments);                                                          \
-    if ((flags & (O_CREAT | O_TRUNC)) != 0 && Strike(path)) return -1;          \
+    const bool makes = (flags & O_CREAT) != 0 && access(path, F_OK) != 0;       \
+    if ((flags & (O_CREAT | O_TRUNC)) != 0 &&                                   \
+        Strike(path, makes ? Need::kSpace : Need::kNothing)) {                  \
+      return -1;                                                                \
+    }                                                                           \
     return Real<int(const char*, int, ...)>(#name)(path, flags, mode);          \
   }
 LATENT_SHIM_OPEN(open)
