@@ -42,6 +42,7 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--draws", flags.draws, "Draws of the code a row");
   add("--l1", flags.l1, "L1 activity penalty on every hidden layer and the code");
   add("--l1-code", flags.l1_code, "L1 activity penalty on the code, in place of --l1 there");
+  add("--l1-decoder", flags.l1_decoder, "L1 activity penalty on the decoder's hidden layers");
   add("--l1-per-layer", flags.l1_per_layer, "One L1 weight a layer: encoder, code, decoder");
   add("--l2", flags.l2, "L2 activity penalty, likewise");
   add("--l2-per-layer", flags.l2_per_layer, "One L2 weight a layer");

@@ -24,7 +24,7 @@ struct TrainFlags {
   std::optional<std::uint32_t> latent_dim;
   std::optional<std::string> hidden, activation, code_activation;
   std::string scaling, corruption, likelihood, l1_per_layer, l2_per_layer;
-  std::optional<double> beta, kl_warm_up, free_bits, l1, l1_code, l2;
+  std::optional<double> beta, kl_warm_up, free_bits, l1, l1_code, l1_decoder, l2;
   std::optional<std::uint32_t> draws;
   std::optional<bool> tied, unit_norm_decoder;
   // Training.

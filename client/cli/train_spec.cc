@@ -136,12 +136,13 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
     LATENT_RETURN_IF_ERROR(
         SetPenalty("--l1", flags.l1, flags.l1_per_layer, model->mutable_penalties()->mutable_l1()));
   }
-  if (flags.l1_code) {
-    if (!flags.l1_per_layer.empty()) {
-      return absl::InvalidArgumentError("--l1-code: give either it or --l1-per-layer");
-    }
-    model->mutable_penalties()->mutable_l1()->set_code_weight(*flags.l1_code);
+  if ((flags.l1_code || flags.l1_decoder) && !flags.l1_per_layer.empty()) {
+    return absl::InvalidArgumentError(
+        "--l1-per-layer: give either it or --l1-code and --l1-decoder");
   }
+  const auto l1 = [model] { return model->mutable_penalties()->mutable_l1(); };
+  if (flags.l1_code) l1()->set_code_weight(*flags.l1_code);
+  if (flags.l1_decoder) l1()->set_decoder_weight(*flags.l1_decoder);
   if (flags.l2 || !flags.l2_per_layer.empty()) {
     LATENT_RETURN_IF_ERROR(
         SetPenalty("--l2", flags.l2, flags.l2_per_layer, model->mutable_penalties()->mutable_l2()));

@@ -33,8 +33,10 @@ constexpr Row kRows[] = {
      "corruption { gaussian { sigma: 0.3 } }", kGradient, 0.5, 32},
     {"sparse", "A wide ReLU code of which an L1 penalty leaves few entries active in a row.",
      "latent { deterministic { activation: ACTIVATION_RELU } } "
-     // Charged hidden layers lean on more code entries, so theirs is the weaker charge.
-     "penalties { l1 { weight: 0.0005 code_weight: 0.01 } unit_norm_decoder: true }",
+     // A charged encoder leans on more code entries; an uncharged decoder scales up in later layers
+     // what the charge on the code made smaller.
+     "penalties { l1 { weight: 0 code_weight: 0.01 decoder_weight: 0.05 } "
+     "            unit_norm_decoder: true }",
      kGradient, 2, 128},
     {"vae", "A variational autoencoder: Gaussian codes that can be sampled.",
      "latent { gaussian {} }", kGradient, 0.5, 32},

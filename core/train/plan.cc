@@ -17,8 +17,13 @@ namespace {
 // A weight for all layers and weights for each exclude one another, so the request's choice must
 // also remove the preset's; a weight alone means every layer, the code included.
 void MergePenalty(const v1::ActivityPenalty& over, v1::ActivityPenalty& base) {
-  if (over.has_weight() || over.has_code_weight()) base.clear_per_layer();
-  if (over.has_weight() || over.per_layer_size() > 0) base.clear_code_weight();
+  if (over.has_weight() || over.has_code_weight() || over.has_decoder_weight()) {
+    base.clear_per_layer();
+  }
+  if (over.has_weight() || over.per_layer_size() > 0) {
+    base.clear_code_weight();
+    base.clear_decoder_weight();
+  }
   if (over.per_layer_size() > 0) base.clear_weight();
 }
 

@@ -1,5 +1,6 @@
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/train/plan_parts.h"
@@ -106,8 +107,9 @@ void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int
                   FieldErrors& errors) {
   const std::string path = Path("penalties.") + std::string(name);
   CheckNotNegative(path + ".weight", penalty.weight(), errors);
-  if (penalty.code_weight() != penalty.weight()) {
-    CheckNotNegative(path + ".code_weight", penalty.code_weight(), errors);
+  for (const auto& [field, weight] : {std::pair{".code_weight", penalty.code_weight()},
+                                      std::pair{".decoder_weight", penalty.decoder_weight()}}) {
+    if (weight != penalty.weight()) CheckNotNegative(path + field, weight, errors);
   }
   if (penalty.per_layer_size() != layers) {
     errors.Add(path + ".per_layer", absl::StrCat("expected ", layers,
@@ -116,11 +118,11 @@ void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int
                                                  penalty.per_layer_size()));
   }
   for (int i = 0; i < penalty.per_layer_size(); ++i) {
-    // Weights for all layers and for the code have been reported above.
-    if (penalty.per_layer(i) == penalty.weight() || penalty.per_layer(i) == penalty.code_weight()) {
-      continue;
-    }
-    CheckNotNegative(absl::StrCat(path, ".per_layer[", i, "]"), penalty.per_layer(i), errors);
+    const double weight = penalty.per_layer(i);
+    const bool reported = weight == penalty.weight() || weight == penalty.code_weight() ||
+                          weight == penalty.decoder_weight();
+    if (reported) continue;
+    CheckNotNegative(absl::StrCat(path, ".per_layer[", i, "]"), weight, errors);
   }
 }
 

@@ -75,9 +75,12 @@ void FillObjective(bool variational, v1::Objective& objective) {
 void FillPenalty(int layers, int code_layer, v1::ActivityPenalty& penalty) {
   LATENT_DEFAULT(penalty, weight, 0);
   LATENT_DEFAULT(penalty, code_weight, penalty.weight());
+  LATENT_DEFAULT(penalty, decoder_weight, penalty.weight());
   if (penalty.per_layer_size() > 0) return;
   for (int i = 0; i < layers; ++i) {
-    penalty.add_per_layer(i == code_layer ? penalty.code_weight() : penalty.weight());
+    penalty.add_per_layer(i < code_layer    ? penalty.weight()
+                          : i == code_layer ? penalty.code_weight()
+                                            : penalty.decoder_weight());
   }
 }
 

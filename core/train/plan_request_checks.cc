@@ -81,9 +81,13 @@ void CheckRequest(const v1::TrainJobSpec& request, const DatasetInfo& data, Fiel
   // Filled plans list the weights of every layer, so only the request shows both.
   for (const auto& [name, penalty] : {std::pair{"l1", &request.architecture().penalties().l1()},
                                       std::pair{"l2", &request.architecture().penalties().l2()}}) {
-    if ((penalty->has_weight() || penalty->has_code_weight()) && penalty->per_layer_size() > 0) {
+    const bool by_role =
+        penalty->has_weight() || penalty->has_code_weight() || penalty->has_decoder_weight();
+    if (by_role && penalty->per_layer_size() > 0) {
       errors.Add(absl::StrCat("spec.architecture.penalties.", name),
-                 "expected either weight and code_weight or per_layer, got both; leave one out");
+                 "expected either weight, code_weight and decoder_weight or per_layer, got both; "
+                 "leave one "
+                 "out");
     }
   }
 }

@@ -8,6 +8,7 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include "core/model/model_io.h"
 #include "core/train/plan_json.h"
@@ -155,13 +156,13 @@ TEST(PlanTest, VariationalModelsClipTheGradient) {
   EXPECT_EQ(Plan("preset: 'plain'").training().solver().gradient().clip_norm(), 0);
 }
 
-TEST(PlanTest, SparsePresetChargesTheCodeMost) {
+TEST(PlanTest, SparsePresetChargesCodeAndDecoder) {
   const auto l1 =
       Plan("preset: 'sparse' architecture { encoder { layers { dense { units: 9 } } } }")
           .architecture()
           .penalties()
           .l1();
-  EXPECT_THAT(l1.per_layer(), testing::ElementsAre(0.0005, 0.01, 0.0005));
+  EXPECT_THAT(l1.per_layer(), testing::ElementsAre(0, 0.01, 0.05));
 }
 
 TEST(PlanTest, PenaltyOfTheRequestReplacesThePresets) {
@@ -182,6 +183,15 @@ TEST(PlanTest, ChargeOnTheCodeReplacesThatAlone) {
   EXPECT_EQ(l1.per_layer(2), 0.5);
   EXPECT_EQ(l1.per_layer(1), l1.weight());
   EXPECT_LT(l1.weight(), 0.5);
+}
+
+TEST(PlanTest, ChargeOnTheDecoderIsForItsHiddenLayers) {
+  const auto l1 = Plan("architecture { penalties { l1 { weight: 1 decoder_weight: 0.5 } } }")
+                      .architecture()
+                      .penalties()
+                      .l1();
+  EXPECT_EQ(std::vector<double>(l1.per_layer().begin(), l1.per_layer().end()),
+            (std::vector<double>{1, 1, 1, 0.5, 0.5}));
 }
 
 TEST(PlanTest, CountsParametersAndUpdates) {
