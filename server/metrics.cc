@@ -63,7 +63,7 @@ void ConnectOnce(const std::string& host, int port) {
   if (::getaddrinfo(host.c_str(), absl::StrCat(port).c_str(), &hints, &found) != 0) return;
   const int fd = ::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd >= 0) {
-    ::connect(fd, found->ai_addr, found->ai_addrlen);
+    static_cast<void>(::connect(fd, found->ai_addr, found->ai_addrlen));  // coming is all
     ::close(fd);
   }
   ::freeaddrinfo(found);
@@ -162,7 +162,7 @@ absl::Status Metrics::Listen(const std::string& address) {
 void Metrics::Close() {
   collectors_->Clear();
   if (exposer_ == nullptr) return;
-  const std::jthread waker([this](std::stop_token stop) {
+  const std::jthread waker([this](const std::stop_token& stop) {
     // From before the HTTP server was told to stop until it has: one connection may come too early.
     while (!stop.stop_requested()) {
       ConnectOnce(host_, port_);
