@@ -34,6 +34,7 @@ class Bound : public Collector {
     metrics.Add("reconstruction_nats", reconstruction_.mean(), part,
                 reconstruction_.standard_error());
     metrics.Add("kl_nats", kl_.mean(), part, kl_.standard_error());
+    metrics.Add("rate_bits", kl_.mean() / std::numbers::ln2, part);
     const double bits = static_cast<double>(input_.model.columns()) * std::numbers::ln2;
     metrics.Add("bits_per_dim", bound_.mean() / bits, part);
   }

@@ -53,22 +53,22 @@ class Collector {
 
 // test_mse_per_element, test_sse_per_row, psnr_db, r2, nll.
 std::unique_ptr<Collector> ReconstructionCollector(const EvaluationInput& input);
-// neg_elbo, reconstruction_nats, kl_nats, bits_per_dim; for Gaussian codes.
+// neg_elbo, reconstruction_nats, kl_nats, rate_bits, bits_per_dim; for Gaussian codes.
 std::unique_ptr<Collector> BoundCollector(const EvaluationInput& input);
-// code_density, dead_units, active_units.
+// code_l0, code_density, dead_units, active_units.
 std::unique_ptr<Collector> CodeCollector(const EvaluationInput& input);
 
 // One pass over the input's rows. CANCELLED if asked to stop.
 absl::Status Collect(const EvaluationInput& input,
                      std::span<const std::unique_ptr<Collector>> collectors);
 
-// Figures that need passes of their own.
-// pca_test_mse_per_element, with `threads` threads.
-absl::Status AddPcaBaseline(const EvaluationInput& input, std::size_t threads, MetricList& metrics);
+// Figures that need passes of their own; CANCELLED if asked to stop.
 // noisy_psnr_db, denoised_psnr_db.
 absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics);
-// knn5_code_accuracy.
-absl::Status AddProbe(const EvaluationInput& input, MetricList& metrics);
+// ssim.
+absl::Status AddSimilarity(const EvaluationInput& input, MetricList& metrics);
+// auroc, average_precision.
+absl::Status AddAnomalyDetection(const EvaluationInput& input, MetricList& metrics);
 
 }  // namespace latent
 

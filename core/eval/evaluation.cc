@@ -3,14 +3,19 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
 #include "core/eval/collector.h"
+#include "core/eval/compression.h"
+#include "core/eval/latent_report.h"
 #include "core/eval/mean.h"
 #include "core/eval/metric_table.h"
+#include "core/eval/pca_baseline.h"
+#include "core/eval/probe.h"
 
 namespace latent {
 namespace {
@@ -116,35 +121,70 @@ absl::Status AddScores(const EvaluationInput& input, double quantile, Evaluation
   return absl::OkStatus();
 }
 
+// Figures of one pass over the rows.
+absl::Status AddCollected(const EvaluationInput& input, const CodeScales& scales,
+                          MetricList& metrics) {
+  std::vector<std::unique_ptr<Collector>> collectors;
+  collectors.push_back(ReconstructionCollector(input));
+  if (input.model.variational()) collectors.push_back(BoundCollector(input));
+  if (input.model.latent_dim() > 0) {
+    collectors.push_back(CodeCollector(input));
+    collectors.push_back(CompressionCollector(input, scales));
+  }
+  LATENT_RETURN_IF_ERROR(Collect(input, collectors));
+  for (const auto& collector : collectors) collector->AddTo(metrics);
+  return absl::OkStatus();
+}
+
+// Figures of codes and their controls.
+absl::Status AddCodeFigures(const EvaluationInput& input, std::size_t threads,
+                            MetricList& metrics) {
+  if (input.model.latent_dim() == 0) return absl::OkStatus();
+  LATENT_ASSIGN_OR_RETURN(const std::optional<PcaBasis> basis, FitPcaBasis(input, threads));
+  if (basis) LATENT_RETURN_IF_ERROR(AddPcaBaseline(input, *basis, metrics));
+  LATENT_RETURN_IF_ERROR(AddProbes(input, basis, metrics));
+  return AddLatentReport(input, metrics);
+}
+
+v1::Part Reported(const Dataset& data) {
+  return FirstWithRows(data, {v1::PART_TEST, v1::PART_VALIDATION, v1::PART_TRAIN});
+}
+
+v1::Part HeldOut(const Dataset& data) {
+  return FirstWithRows(data, {v1::PART_VALIDATION, v1::PART_TRAIN});
+}
+
 }  // namespace
 
-absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::TrainingPlan& plan,
-                                    const Dataset& data, std::stop_token stop) {
-  const v1::Part reported =
-      FirstWithRows(data, {v1::PART_TEST, v1::PART_VALIDATION, v1::PART_TRAIN});
-  const v1::Part held_out = FirstWithRows(data, {v1::PART_VALIDATION, v1::PART_TRAIN});
-  const EvaluationInput input = {model, data, reported, stop};
+absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
+                                                       const v1::TrainingPlan& plan,
+                                                       const Dataset& data,
+                                                       const CodeScales& scales,
+                                                       std::stop_token stop) {
+  const EvaluationInput input = {model, data, Reported(data), stop};
+  const v1::Part held_out = HeldOut(data);
   MetricList metrics;
-
   LATENT_ASSIGN_OR_RETURN(const Mean objective,
                           Objective(model, data, held_out, plan.training().seed(), stop));
   metrics.Add("validation_objective", objective.mean(), held_out, objective.standard_error());
-
-  std::vector<std::unique_ptr<Collector>> collectors;
-  collectors.push_back(ReconstructionCollector(input));
-  if (model.variational()) collectors.push_back(BoundCollector(input));
-  collectors.push_back(CodeCollector(input));
-  LATENT_RETURN_IF_ERROR(Collect(input, collectors));
-  for (const auto& collector : collectors) collector->AddTo(metrics);
-
-  const std::size_t threads = std::max(1u, plan.training().threads());
-  LATENT_RETURN_IF_ERROR(AddPcaBaseline(input, threads, metrics));
+  LATENT_RETURN_IF_ERROR(AddCollected(input, scales, metrics));
+  LATENT_RETURN_IF_ERROR(AddSimilarity(input, metrics));
   LATENT_RETURN_IF_ERROR(AddDenoising(input, metrics));
-  LATENT_RETURN_IF_ERROR(AddProbe(input, metrics));
+  const std::size_t threads = std::max(1u, plan.training().threads());
+  LATENT_RETURN_IF_ERROR(AddCodeFigures(input, threads, metrics));
+  LATENT_RETURN_IF_ERROR(AddAnomalyDetection(input, metrics));
+  return std::move(metrics).Take();
+}
 
+absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::TrainingPlan& plan,
+                                    const Dataset& data, std::stop_token stop) {
   Evaluation evaluation;
-  evaluation.metrics = std::move(metrics).Take();
-  const EvaluationInput scored = {model, data, held_out, stop};
+  const EvaluationInput scored = {model, data, HeldOut(data), stop};
+  if (model.latent_dim() > 0) {
+    LATENT_ASSIGN_OR_RETURN(evaluation.code_scales, FitScales(scored));
+  }
+  LATENT_ASSIGN_OR_RETURN(evaluation.metrics,
+                          ComputeMetrics(model, plan, data, evaluation.code_scales, stop));
   LATENT_RETURN_IF_ERROR(AddScores(scored, plan.training().anomaly_quantile(), evaluation));
   return evaluation;
 }

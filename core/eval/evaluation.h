@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
 #include "core/model/autoencoder.h"
+#include "core/model/code_format.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
@@ -20,6 +21,7 @@ struct Evaluation {
   // quantiles: what percentiles are looked up in.
   std::vector<double> score_quantiles;
   double anomaly_threshold = 0;  // the plan's quantile of them
+  CodeScales code_scales;        // of INT8 codes; empty for versions made before there were any
 };
 
 // Computes everything of the metric table that applies to the model and is defined, on the TEST
@@ -28,6 +30,15 @@ struct Evaluation {
 // `stop` was requested.
 absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::TrainingPlan& plan,
                                     const Dataset& data, std::stop_token stop);
+
+// The metrics alone, e.g. on data that the model was not trained on: fits what it fits (principal
+// components, probes) to that data's own TRAIN rows. `scales` are the version's; with empty ones
+// nothing is said of INT8 codes. CANCELLED if `stop` was requested.
+absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
+                                                       const v1::TrainingPlan& plan,
+                                                       const Dataset& data,
+                                                       const CodeScales& scales,
+                                                       std::stop_token stop);
 
 // The validation objective at beta = 1 (nats a row; lower is better) of `model` on `part`: what
 // early stopping, IF_BETTER and reports share. Gaussian latents use one draw a row, keyed by

@@ -23,9 +23,14 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"r2", "1", Better::kHigher,
      "1 - squared error / squared distance from the rows' own column means, both summed over all "
      "cells; absent for constant rows"},
+    {"ssim", "1", Better::kHigher,
+     "structural similarity of image and reconstruction (Gaussian window of 11 x 11, sigma 1.5, "
+     "K1 = 0.01, K2 = 0.03, R as in psnr_db), mean over at most 2000 evenly spaced rows; images of "
+     "at least 11 x 11 only"},
     {"pca_test_mse_per_element", "dataset units^2", Better::kLower,
      "test_mse_per_element of principal components of the TRAIN rows, as many as the code has "
      "entries; absent above 2048 columns; fitted to evenly spaced rows where there are very many"},
+    {"pca_r2", "1", Better::kHigher, "r2 of those principal components"},
     {"nll", "nats/row", Better::kLower, "-log p(x|code), scaled units; deterministic codes only"},
     {"neg_elbo", "nats/row", Better::kLower,
      "reconstruction_nats + kl_nats: the negative evidence lower bound at beta = 1; Gaussian codes "
@@ -34,11 +39,26 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "-log p(x|z) of one draw of z a row (fixed seed), scaled units; Gaussian codes only"},
     {"kl_nats", "nats/row", Better::kNeither,
      "KL(q(z|x) || N(0, I)), summed over the code; Gaussian codes only"},
+    {"rate_bits", "bits/row", Better::kNeither,
+     "kl_nats / ln 2: what a code costs to send, beside test_mse_per_element for what it is worth; "
+     "Gaussian codes only"},
     {"bits_per_dim", "bits", Better::kLower, "neg_elbo / (columns ln 2); Gaussian codes only"},
     {"active_units", "1", Better::kNeither,
      "code entries whose mean varies over rows by more than 0.01 (variance); Gaussian codes only"},
+    {"code_l0", "1/row", Better::kNeither,
+     "code values beyond 1e-5 in magnitude, counted over the code"},
     {"code_density", "1", Better::kNeither, "share of code values beyond 1e-5 in magnitude"},
     {"dead_units", "1", Better::kLower, "code entries that no row brings beyond 1e-5 in magnitude"},
+    {"code_bits_float32", "bits/row", Better::kLower, "a code as Encode sends it by default"},
+    {"code_bits_float16", "bits/row", Better::kLower, "a code in the format FLOAT16"},
+    {"code_bits_int8", "bits/row", Better::kLower, "a code in the format INT8"},
+    {"int8_entropy_bits", "bits/row", Better::kLower,
+     "what INT8 codes would take if each entry were coded by itself at its entropy over the rows; "
+     "absent above 4096 entries"},
+    {"float16_mse_per_element", "dataset units^2", Better::kLower,
+     "test_mse_per_element of rows decoded from codes in the format FLOAT16"},
+    {"int8_mse_per_element", "dataset units^2", Better::kLower,
+     "test_mse_per_element of rows decoded from codes in the format INT8"},
     {"noisy_psnr_db", "dB", Better::kNeither,
      "psnr_db of rows with the noise that the model was trained with (fixed seed), not clipped; "
      "models trained with noise only"},
@@ -47,6 +67,55 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"knn5_code_accuracy", "1", Better::kHigher,
      "share of labels told rightly by the 5 nearest codes among TRAIN rows (codes standardised; at "
      "most 2000 of the rows against 10000 of TRAIN, evenly spaced); absent without labels"},
+    {"knn5_raw_accuracy", "1", Better::kHigher,
+     "the same from rows in the units that the network sees; absent above 2048 columns"},
+    {"knn5_pca_accuracy", "1", Better::kHigher,
+     "the same from as many principal components as the code has entries"},
+    {"linear_code_accuracy", "1", Better::kHigher,
+     "share of labels told rightly from standardised codes by multinomial logistic regression on "
+     "TRAIN rows (half the squared weights are charged beside the summed cross-entropy); rows as "
+     "for knn5_code_accuracy; absent above 256 classes or 200000 weights"},
+    {"linear_raw_accuracy", "1", Better::kHigher,
+     "the same from rows, standardised; absent above 2048 columns"},
+    {"linear_pca_accuracy", "1", Better::kHigher,
+     "the same from as many principal components as the code has entries, standardised"},
+    {"latent_hole_rate", "1", Better::kLower,
+     "gaps: share of draws from the Gaussian fitted to the codes that are further from the nearest "
+     "code than 99 % of the codes are from each other (entries standardised). All latent_ figures: "
+     "at most 1000 evenly spaced rows; absent below 20 rows or above 1024 entries"},
+    {"latent_hole_rate_reference", "1", Better::kNeither,
+     "the same of as many draws of N(0, I) of the same dimension in place of the codes: what a "
+     "latent space without that ill shows. So for every _reference"},
+    {"latent_cycle_error", "1", Better::kLower,
+     "gaps: mean |encode(decode(z)) - z| / sqrt(d) over draws z of the fitted Gaussian (entries "
+     "standardised)"},
+    {"latent_cycle_error_reference", "1", Better::kNeither, "the same, the identity as decoder"},
+    {"latent_path_ratio", "1", Better::kLower,
+     "disconnected regions: length of the decoded straight way between two codes, in 16 steps, "
+     "over the distance of its ends; mean over at most 200 pairs of rows; 1 is straight"},
+    {"latent_path_ratio_reference", "1", Better::kNeither, "the same, the identity as decoder"},
+    {"latent_largest_step", "1", Better::kLower,
+     "disconnected regions: largest over mean step of those ways; 1 is even, 16 a single jump"},
+    {"latent_largest_step_reference", "1", Better::kNeither, "the same, the identity as decoder"},
+    {"latent_path_gap", "1", Better::kLower,
+     "disconnected regions: greatest distance from the nearest code on those ways, over the codes' "
+     "median distance from each other's nearest (entries standardised)"},
+    {"latent_path_gap_reference", "1", Better::kNeither, "the same of N(0, I)"},
+    {"latent_saturation", "1", Better::kLower,
+     "discreteness: share of code values within 1 % of their entry's range from one of its ends"},
+    {"latent_saturation_reference", "1", Better::kNeither, "the same of N(0, I)"},
+    {"latent_silhouette", "1", Better::kNeither,
+     "discreteness: greatest mean silhouette of k-means with 2, 3, 4, 5, 6, 8 or 10 clusters "
+     "(entries standardised); 1 means tight clumps far apart"},
+    {"latent_silhouette_reference", "1", Better::kNeither, "the same of N(0, I)"},
+    {"latent_clusters", "1", Better::kNeither, "the number of clusters of latent_silhouette"},
+    {"auroc", "1", Better::kHigher,
+     "chance that an anomaly scores above another row, by its label: of two label names that call "
+     "one anomaly, anomalous, abnormal, outlier, attack or fraud, or the other normal, inlier, "
+     "nominal or benign; else 1 where labels are 0 and 1"},
+    {"average_precision", "1", Better::kHigher,
+     "precision averaged over the recall gained at every threshold of the score; anomalies as for "
+     "auroc"},
 });
 
 }  // namespace

@@ -1,17 +1,16 @@
+#include "core/eval/pca_baseline.h"
+
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <utility>
 
 #include "core/base/status.h"
 #include "core/base/thread_pool.h"
-#include "core/eval/collector.h"
 #include "core/eval/mean.h"
-#include "core/nn/linalg.h"
 
 namespace latent {
 namespace {
 
-constexpr std::size_t kMaxColumns = 2048;
 // Bound on multiplications of the covariance; 54,000 rows of 784 columns take 3.3e10.
 constexpr double kMaxProducts = 6e10;
 
@@ -23,17 +22,18 @@ MatrixView<const float> Thinned(MatrixView<const float> rows) {
   return {rows.data, (rows.rows + step - 1) / step, rows.columns, rows.stride * step};
 }
 
-// Squared distance of a row from the plane through the mean along the first `rank` eigenvectors.
-double Residual(std::span<const float> row, const Moments& moments, const SymmetricEigen& eigen,
-                std::size_t rank, std::vector<double>& centred) {
+// A row's components, and the squared length of what they leave.
+double Project(std::span<const float> row, const PcaBasis& basis, std::vector<double>& centred,
+               std::vector<double>& components) {
   double rest = 0;
   for (std::size_t c = 0; c < row.size(); ++c) {
-    centred[c] = row[c] - moments.mean[c];
+    centred[c] = row[c] - basis.mean[c];
     rest += centred[c] * centred[c];
   }
-  for (std::size_t k = 0; k < rank; ++k) {
+  for (std::size_t k = 0; k < basis.axes.rows; ++k) {
     double projection = 0;
-    for (std::size_t c = 0; c < row.size(); ++c) projection += eigen.vectors(k, c) * centred[c];
+    for (std::size_t c = 0; c < row.size(); ++c) projection += basis.axes(k, c) * centred[c];
+    components[k] = projection;
     rest -= projection * projection;
   }
   return std::max(rest, 0.0);
@@ -41,25 +41,50 @@ double Residual(std::span<const float> row, const Moments& moments, const Symmet
 
 }  // namespace
 
-absl::Status AddPcaBaseline(const EvaluationInput& input, std::size_t threads,
-                            MetricList& metrics) {
+absl::StatusOr<std::optional<PcaBasis>> FitPcaBasis(const EvaluationInput& input,
+                                                    std::size_t threads) {
   const MatrixView<const float> train = input.data.rows(v1::PART_TRAIN);
-  if (train.columns > kMaxColumns || train.rows < 2) return absl::OkStatus();
+  if (train.columns > kMaxControlColumns || train.rows < 2) return std::nullopt;
   ThreadPool pool(threads);
-  const Moments moments = MeanAndCovariance(Thinned(train), &pool);
+  Moments moments = MeanAndCovariance(Thinned(train), &pool);
   LATENT_RETURN_IF_ERROR(input.CheckStop());
-  LATENT_ASSIGN_OR_RETURN(const SymmetricEigen eigen, EigenSymmetric(moments.covariance));
-  const std::size_t rank = std::min(input.model.latent_dim(), train.columns);
+  LATENT_ASSIGN_OR_RETURN(SymmetricEigen eigen, EigenSymmetric(moments.covariance));
+  PcaBasis basis{.mean = std::move(moments.mean), .axes = std::move(eigen.vectors)};
+  basis.axes.rows = std::min(input.model.latent_dim(), train.columns);
+  basis.axes.cells.resize(basis.axes.rows * basis.axes.columns);
+  return basis;
+}
+
+absl::Status AddPcaBaseline(const EvaluationInput& input, const PcaBasis& basis,
+                            MetricList& metrics) {
   const MatrixView<const float> rows = input.rows();
   const auto width = static_cast<double>(rows.columns);
-  std::vector<double> centred(rows.columns);
+  std::vector<double> centred(rows.columns), components(basis.axes.rows);
+  std::vector<Mean> columns(rows.columns);
   Mean residual;
   for (std::size_t r = 0; r < rows.rows; ++r) {
     if (r % kEvaluationBatchRows == 0) LATENT_RETURN_IF_ERROR(input.CheckStop());
-    residual.Add(Residual(rows.row(r), moments, eigen, rank, centred) / width);
+    residual.Add(Project(rows.row(r), basis, centred, components) / width);
+    for (std::size_t c = 0; c < rows.columns; ++c) columns[c].Add(rows(r, c));
   }
   metrics.Add("pca_test_mse_per_element", residual.mean(), input.part, residual.standard_error());
+  double variance = 0;
+  for (const Mean& column : columns) variance += column.variance();
+  if (variance > 0) metrics.Add("pca_r2", 1 - residual.mean() * width / variance, input.part);
   return absl::OkStatus();
+}
+
+absl::StatusOr<Sample> PcaSample(const EvaluationInput& input, const PcaBasis& basis, v1::Part part,
+                                 std::size_t most) {
+  const ConstMatrix rows = EvenlySpaced(input.data.rows(part), most);
+  Sample sample{.rows = rows.rows, .columns = basis.axes.rows};
+  std::vector<double> centred(rows.columns), components(basis.axes.rows);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    if (r % kEvaluationBatchRows == 0) LATENT_RETURN_IF_ERROR(input.CheckStop());
+    Project(rows.row(r), basis, centred, components);
+    sample.cells.insert(sample.cells.end(), components.begin(), components.end());
+  }
+  return sample;
 }
 
 }  // namespace latent

@@ -1,12 +1,15 @@
+// How much of the labels codes hold, beside raw rows and principal components.
+#include "core/eval/probe.h"
+
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <limits>
+#include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/eval/collector.h"
+#include "core/eval/linear_probe.h"
 #include "core/eval/mean.h"
+#include "core/eval/neighbours.h"
 
 namespace latent {
 namespace {
@@ -14,94 +17,100 @@ namespace {
 constexpr std::size_t kNeighbours = 5;
 constexpr std::size_t kMaxTrainRows = 10'000;
 constexpr std::size_t kMaxRows = 2'000;
+constexpr std::size_t kMaxClasses = 256;
+// A linear probe's weights; more would take longer than a job's evaluation should.
+constexpr std::size_t kMaxWeights = 200'000;
 
-struct LabelledCodes {
-  std::vector<float> cells;  // row-major
-  std::vector<std::int32_t> labels;
+// Labels of the rows that are learned from and of those that are told.
+struct LabelledRows {
+  std::span<const std::int32_t> train, test;
 };
 
-// Codes of at most `most` rows of a part, evenly spaced.
-absl::StatusOr<LabelledCodes> CodesOf(const EvaluationInput& input, v1::Part part,
-                                      std::size_t most) {
-  const MatrixView<const float> rows = input.data.rows(part);
-  const std::size_t step = (rows.rows + most - 1) / most;
-  const MatrixView<const float> chosen(rows.data, (rows.rows + step - 1) / step, rows.columns,
-                                       rows.stride * step);
-  const std::size_t dim = input.model.latent_dim();
-  LabelledCodes codes;
-  codes.cells.resize(chosen.rows * dim);
-  Workspace workspace;
-  for (std::size_t first = 0; first < chosen.rows; first += kEvaluationBatchRows) {
-    LATENT_RETURN_IF_ERROR(input.CheckStop());
-    const std::size_t count = std::min(kEvaluationBatchRows, chosen.rows - first);
-    ForwardOutputs outputs;
-    outputs.codes = Matrix(codes.cells.data() + first * dim, count, dim);
-    input.model.Forward(chosen.slice_rows(first, count), outputs, workspace);
-  }
-  const auto labels = input.data.labels(part);
-  for (std::size_t r = 0; r < chosen.rows; ++r) codes.labels.push_back(labels[r * step]);
-  return codes;
-}
+// Inputs of both probes: rows that labels are learned from and rows that are told.
+struct Pair {
+  Sample train, test;
+};
 
-// Shifts and scales every entry to mean 0 and variance 1 over the TRAIN codes.
-void Standardise(std::size_t dim, LabelledCodes& train, LabelledCodes& test) {
-  std::vector<Mean> entries(dim);
-  for (std::size_t i = 0; i < train.cells.size(); ++i) entries[i % dim].Add(train.cells[i]);
-  for (LabelledCodes* codes : {&train, &test}) {
-    for (std::size_t i = 0; i < codes->cells.size(); ++i) {
-      const Mean& entry = entries[i % dim];
-      const double deviation = entry.variance() > 0 ? std::sqrt(entry.variance()) : 1;
-      codes->cells[i] = static_cast<float>((codes->cells[i] - entry.mean()) / deviation);
+// One class a label that TRAIN rows have.
+class Classes {
+ public:
+  explicit Classes(std::span<const std::int32_t> labels) : labels_(labels.begin(), labels.end()) {
+    std::sort(labels_.begin(), labels_.end());
+    labels_.erase(std::unique(labels_.begin(), labels_.end()), labels_.end());
+  }
+  std::size_t size() const { return labels_.size(); }
+  std::int32_t label(std::uint32_t index) const { return labels_[index]; }
+  std::vector<std::uint32_t> Of(std::span<const std::int32_t> labels) const {
+    std::vector<std::uint32_t> classes;
+    for (const std::int32_t label : labels) {
+      const auto found = std::lower_bound(labels_.begin(), labels_.end(), label);
+      classes.push_back(static_cast<std::uint32_t>(found - labels_.begin()));
     }
+    return classes;
   }
+
+ private:
+  std::vector<std::int32_t> labels_;
+};
+
+absl::Status AddNeighbours(const EvaluationInput& input, const char* metric, const Pair& pair,
+                           const LabelledRows& labels, MetricList& metrics) {
+  LATENT_RETURN_IF_ERROR(input.CheckStop());
+  Mean right;
+  Neighbours(pair.train.view())
+      .ForEach(pair.test.view(), [&](std::size_t r, std::span<const float> squared) {
+        right.Add(Vote(squared, labels.train, kNeighbours) == labels.test[r] ? 1 : 0);
+      });
+  metrics.Add(metric, right.mean(), input.part, right.standard_error());
+  return absl::OkStatus();
 }
 
-float SquaredDistance(const float* a, const float* b, std::size_t size) {
-  float sum = 0;
-  for (std::size_t i = 0; i < size; ++i) sum += (a[i] - b[i]) * (a[i] - b[i]);
-  return sum;
-}
-
-// The label that most of the nearest codes have; of equally many, that of the nearest.
-std::int32_t Vote(const float* code, const LabelledCodes& train, std::size_t dim) {
-  std::array<std::pair<float, std::int32_t>, kNeighbours> nearest;
-  nearest.fill({std::numeric_limits<float>::infinity(), 0});
-  for (std::size_t r = 0; r < train.labels.size(); ++r) {
-    const float distance = SquaredDistance(code, train.cells.data() + r * dim, dim);
-    if (distance >= nearest.back().first) continue;
-    const auto place = std::upper_bound(
-        nearest.begin(), nearest.end(), distance,
-        [](float value, const auto& neighbour) { return value < neighbour.first; });
-    std::move_backward(place, nearest.end() - 1, nearest.end());
-    *place = {distance, train.labels[r]};
+absl::Status AddLinear(const EvaluationInput& input, const char* metric, Pair pair,
+                       const LabelledRows& labels, MetricList& metrics) {
+  const Classes classes(labels.train);
+  if (classes.size() < 2 || classes.size() > kMaxClasses) return absl::OkStatus();
+  if ((pair.train.columns + 1) * classes.size() > kMaxWeights) return absl::OkStatus();
+  Standardise(pair.train, pair.test);
+  LATENT_ASSIGN_OR_RETURN(
+      const LinearProbe probe,
+      LinearProbe::Fit(pair.train.view(), classes.Of(labels.train), classes.size(), input.stop));
+  Mean right;
+  for (std::size_t r = 0; r < pair.test.rows; ++r) {
+    const std::uint32_t told = probe.Predict(pair.test.view().row(r));
+    right.Add(classes.label(told) == labels.test[r] ? 1 : 0);
   }
-  const auto votes = [&nearest](std::int32_t label) {
-    return std::count_if(nearest.begin(), nearest.end(),
-                         [label](const auto& neighbour) { return neighbour.second == label; });
-  };
-  return std::max_element(
-             nearest.begin(), nearest.end(),
-             [&votes](const auto& a, const auto& b) { return votes(a.second) < votes(b.second); })
-      ->second;
+  metrics.Add(metric, right.mean(), input.part, right.standard_error());
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::Status AddProbe(const EvaluationInput& input, MetricList& metrics) {
+absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasis>& basis,
+                       MetricList& metrics) {
   // Rows would find themselves among TRAIN rows.
   if (!input.data.info().has_labels || input.part == v1::PART_TRAIN) return absl::OkStatus();
   if (input.data.rows(v1::PART_TRAIN).rows < kNeighbours) return absl::OkStatus();
-  const std::size_t dim = input.model.latent_dim();
-  LATENT_ASSIGN_OR_RETURN(LabelledCodes train, CodesOf(input, v1::PART_TRAIN, kMaxTrainRows));
-  LATENT_ASSIGN_OR_RETURN(LabelledCodes test, CodesOf(input, input.part, kMaxRows));
-  Standardise(dim, train, test);
-  Mean right;
-  for (std::size_t r = 0; r < test.labels.size(); ++r) {
-    if (r % kEvaluationBatchRows == 0) LATENT_RETURN_IF_ERROR(input.CheckStop());
-    right.Add(Vote(test.cells.data() + r * dim, train, dim) == test.labels[r] ? 1 : 0);
-  }
-  metrics.Add("knn5_code_accuracy", right.mean(), input.part, right.standard_error());
-  return absl::OkStatus();
+  Pair codes;
+  LATENT_ASSIGN_OR_RETURN(codes.train, CodeSample(input, v1::PART_TRAIN, kMaxTrainRows));
+  LATENT_ASSIGN_OR_RETURN(codes.test, CodeSample(input, input.part, kMaxRows));
+  const LabelledRows labels = {codes.train.labels, codes.test.labels};
+  Standardise(codes.train, codes.test);
+  LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_code_accuracy", codes, labels, metrics));
+  LATENT_RETURN_IF_ERROR(AddLinear(input, "linear_code_accuracy", codes, labels, metrics));
+  if (input.model.columns() > kMaxControlColumns) return absl::OkStatus();
+
+  Pair rows;
+  LATENT_ASSIGN_OR_RETURN(rows.train, RowSample(input, v1::PART_TRAIN, kMaxTrainRows));
+  LATENT_ASSIGN_OR_RETURN(rows.test, RowSample(input, input.part, kMaxRows));
+  LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_raw_accuracy", rows, labels, metrics));
+  LATENT_RETURN_IF_ERROR(AddLinear(input, "linear_raw_accuracy", rows, labels, metrics));
+  if (!basis) return absl::OkStatus();
+
+  Pair pca;
+  LATENT_ASSIGN_OR_RETURN(pca.train, PcaSample(input, *basis, v1::PART_TRAIN, kMaxTrainRows));
+  LATENT_ASSIGN_OR_RETURN(pca.test, PcaSample(input, *basis, input.part, kMaxRows));
+  LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_pca_accuracy", pca, labels, metrics));
+  return AddLinear(input, "linear_pca_accuracy", pca, labels, metrics);
 }
 
 }  // namespace latent

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <limits>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/durable_file.h"
@@ -55,10 +56,14 @@ constexpr std::uint64_t kMaxFileBytes = 4ull << 30;
 std::string EvaluationToJson(const Evaluation& evaluation) {
   json metrics = json::array();
   for (const v1::Metric& metric : evaluation.metrics) metrics.push_back(MetricToJson(metric));
-  const json out = {{"format_version", kMetricsFormatVersion},
-                    {"metrics", std::move(metrics)},
-                    {"anomaly_threshold", evaluation.anomaly_threshold},
-                    {"score_quantiles", evaluation.score_quantiles}};
+  json out = {{"format_version", kMetricsFormatVersion},
+              {"metrics", std::move(metrics)},
+              {"anomaly_threshold", evaluation.anomaly_threshold},
+              {"score_quantiles", evaluation.score_quantiles}};
+  if (!evaluation.code_scales.empty()) {
+    out["code_scale"] = evaluation.code_scales.scale;
+    out["code_offset"] = evaluation.code_scales.offset;
+  }
   return out.dump(1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -79,6 +84,10 @@ absl::StatusOr<Evaluation> ParseEvaluation(std::string_view text) {
     }
     evaluation.anomaly_threshold = in.at("anomaly_threshold").get<double>();
     evaluation.score_quantiles = in.at("score_quantiles").get<std::vector<double>>();
+    if (in.contains("code_scale")) {
+      evaluation.code_scales = {in.at("code_scale").get<std::vector<float>>(),
+                                in.at("code_offset").get<std::vector<float>>()};
+    }
     return evaluation;
   } catch (const json::exception& e) {  // the library's way of saying "not as expected"
     return absl::DataLossError(absl::StrCat("metrics.json is not as it was written: ", e.what()));
@@ -109,6 +118,13 @@ absl::StatusOr<VersionContent> ReadVersion(const std::string& directory) {
   auto model = FromTensors(content.plan, tensors);
   if (!model.ok()) return Annotate(model.status(), kWeightsFile);
   content.model = *std::move(model);
+  const CodeScales& scales = content.evaluation.code_scales;
+  for (const std::vector<float>* numbers : {&scales.scale, &scales.offset}) {
+    if (numbers->empty() || numbers->size() == content.model->latent_dim()) continue;
+    return absl::DataLossError(absl::StrCat(kMetricsFile, ": expected scales for ",
+                                            content.model->latent_dim(), " code entries, got ",
+                                            numbers->size()));
+  }
   auto sampler = SamplerFromTensors(tensors, content.model->latent_dim());
   if (!sampler.ok()) return Annotate(sampler.status(), kWeightsFile);
   content.sampler = *std::move(sampler);

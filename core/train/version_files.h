@@ -1,7 +1,7 @@
 // The files of a published version and what they mean: model.safetensors (weights and sampler),
-// plan.json (the resolved plan), metrics.json (figures, score quantiles, anomaly threshold). Free
-// functions; any thread. Not its job: where a version stands and whether its hashes hold
-// (core/store).
+// plan.json (the resolved plan), metrics.json (figures, score quantiles, anomaly threshold, scales
+// of INT8 codes). Free functions; any thread. Not its job: where a version stands and whether its
+// hashes hold (core/store).
 #ifndef LATENT_CORE_TRAIN_VERSION_FILES_H_
 #define LATENT_CORE_TRAIN_VERSION_FILES_H_
 

@@ -71,6 +71,12 @@ TEST(DigitsEvaluationTest, PcaEqualsItsBaselineOnTestRows) {
   EXPECT_NEAR(Value(pca, "pca_test_mse_per_element"), mse, 1e-6 * mse);
   EXPECT_NEAR(Value(pca, "r2"), 0.67, 0.05);
   EXPECT_GT(Value(pca, "knn5_code_accuracy"), 0.9);
+  EXPECT_NEAR(Value(pca, "pca_r2"), Value(pca, "r2"), 1e-6);
+  // Codes are the components themselves; neighbours differ by standardisation, the linear probe
+  // not.
+  EXPECT_NEAR(Value(pca, "linear_code_accuracy"), Value(pca, "linear_pca_accuracy"), 0.01);
+  EXPECT_GT(Value(pca, "linear_raw_accuracy"), Value(pca, "linear_pca_accuracy"));
+  EXPECT_GT(Value(pca, "knn5_raw_accuracy"), 0.95);
 }
 
 TEST(DigitsEvaluationTest, ReportsAVariationalModel) {

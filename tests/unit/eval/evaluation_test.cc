@@ -155,6 +155,7 @@ TEST(EvaluateTest, CountsActiveAndDeadUnits) {
   EXPECT_EQ(Figure(evaluation, "active_units").value(), 2);
   EXPECT_EQ(Figure(evaluation, "dead_units").value(), 1);
   EXPECT_EQ(Figure(evaluation, "code_density").value(), 8.0 / 16);
+  EXPECT_EQ(Figure(evaluation, "code_l0").value(), 2);
 }
 
 TEST(EvaluateTest, MeasuresDenoisingOnClippedRows) {
@@ -184,6 +185,78 @@ TEST(EvaluateTest, TellsLabelsByTheNearestCodes) {
   const InMemoryPart rows = {cells, labels};
   const auto data = MakeDataset({.columns = 2}, rows, {}, {{0, 0, 1, 0, 0.1f, 0}, {7, 3, 3}});
   EXPECT_DOUBLE_EQ(Figure(Report(model, *data), "knn5_code_accuracy").value(), 2.0 / 3);
+}
+
+TEST(EvaluateTest, SetsControlsBesideCodes) {
+  const FakeModel model(3, 1);
+  // The label is the second column's; the code holds the first alone.
+  std::vector<float> cells = Uniform(3 * 400, 1);
+  std::vector<std::int32_t> labels;
+  for (std::size_t r = 0; r < 400; ++r) labels.push_back(cells[3 * r + 1] > 0.5f ? 4 : 2);
+  const InMemoryPart rows = {cells, labels};
+  const Evaluation evaluation = Report(model, *MakeDataset({.columns = 3}, rows, {}, rows));
+  EXPECT_NEAR(Figure(evaluation, "linear_code_accuracy").value(), 0.5, 0.1);
+  EXPECT_GT(Figure(evaluation, "linear_raw_accuracy").value(), 0.95);
+  EXPECT_GT(Figure(evaluation, "knn5_raw_accuracy").value(), 0.9);
+  EXPECT_LT(Figure(evaluation, "knn5_pca_accuracy").value(), 0.95);
+  EXPECT_THAT(Names(evaluation), Contains("linear_pca_accuracy"));
+}
+
+TEST(EvaluateTest, TellsAnomaliesByScore) {
+  const FakeModel model(1, 1);  // the score is the row's cell
+  const InMemoryPart train = {{0, 1, 2, 3, 4, 5}, {0, 0, 0, 0, 0, 0}};
+  const InMemoryPart test = {{3, 2, 1, 0}, {1, 0, 1, 0}};
+  const Evaluation evaluation = Report(model, *MakeDataset({.columns = 1}, train, {}, test));
+  EXPECT_DOUBLE_EQ(Figure(evaluation, "auroc").value(), 0.75);
+  EXPECT_DOUBLE_EQ(Figure(evaluation, "average_precision").value(), 5.0 / 6);
+  const auto named =
+      MakeDataset({.columns = 1, .label_names = {"Outlier", "Inlier"}}, train, {}, test);
+  EXPECT_DOUBLE_EQ(Figure(Report(model, *named), "auroc").value(), 0.25);
+}
+
+TEST(EvaluateTest, ReportsNoAnomaliesForOtherLabels) {
+  const FakeModel model(1, 1);
+  const InMemoryPart train = {{0, 1, 2, 3, 4, 5}, {0, 0, 0, 0, 0, 0}};
+  const InMemoryPart test = {{3, 2, 1, 0}, {1, 0, 1, 0}};
+  const auto cats = MakeDataset({.columns = 1, .label_names = {"cat", "dog"}}, train, {}, test);
+  EXPECT_THAT(Names(Report(model, *cats)), Not(Contains("auroc")));
+  const auto one_kind = MakeDataset({.columns = 1}, train, {}, {{3, 2}, {0, 0}});
+  EXPECT_THAT(Names(Report(model, *one_kind)), Not(Contains("auroc")));
+  const auto three = MakeDataset({.columns = 1}, train, {}, {{3, 2, 1}, {0, 1, 2}});
+  EXPECT_THAT(Names(Report(model, *three)), Not(Contains("auroc")));
+}
+
+TEST(EvaluateTest, ReportsSimilarityOfImages) {
+  const FakeModel perfect(144, 2);
+  const InMemoryPart images = {Uniform(144 * 5, 1), {}};
+  const auto data = MakeDataset({.columns = 144, .row_shape = {12, 12, 1}}, images, {}, images);
+  EXPECT_NEAR(Figure(Report(perfect, *data), "ssim").value(), 1, 1e-9);
+  EXPECT_THAT(Names(Report(FakeModel(4, 2), *UniformData())), Not(Contains("ssim")));
+}
+
+TEST(EvaluateTest, MeasuresWhatFewerBitsLose) {
+  const FakeModel model(2, 2);  // decodes a code to the row itself
+  const auto data = MakeDataset({.columns = 2}, {{0, 0, 25.4f, 1}, {}}, {}, {{0.04f, 1, 3, 0}, {}});
+  const Evaluation evaluation = Report(model, *data);
+  EXPECT_EQ(Figure(evaluation, "code_bits_float32").value(), 64);
+  EXPECT_EQ(Figure(evaluation, "code_bits_float16").value(), 32);
+  EXPECT_EQ(Figure(evaluation, "code_bits_int8").value(), 16);
+  // Steps of 0.1: 0.04 becomes 0, the ends of the other entry are met.
+  EXPECT_NEAR(Figure(evaluation, "int8_mse_per_element").value(), 0.04 * 0.04 / 4, 1e-7);
+  EXPECT_LT(Figure(evaluation, "float16_mse_per_element").value(), 1e-9);
+  EXPECT_DOUBLE_EQ(Figure(evaluation, "int8_entropy_bits").value(), 2);
+}
+
+TEST(EvaluateTest, ComputesMetricsWithTheScalesOfAVersion) {
+  const FakeModel model(2, 2);
+  const auto data = MakeDataset({.columns = 2}, {{0, 0, 1, 1}, {}}, {}, {});
+  const CodeScales coarse = {.scale = {1, 1}, .offset = {0.5f, 0.5f}};
+  const auto metrics = ComputeMetrics(model, Plan(), *data, coarse, {});
+  ASSERT_TRUE(metrics.ok());
+  EXPECT_DOUBLE_EQ(FindMetric(*metrics, "int8_mse_per_element")->value(), 0.25);
+  const auto without = ComputeMetrics(model, Plan(), *data, {}, {});
+  EXPECT_EQ(FindMetric(*without, "int8_mse_per_element").status().code(),
+            absl::StatusCode::kNotFound);
 }
 
 TEST(EvaluateTest, KeepsAscendingScoresAndTheirQuantile) {
@@ -252,11 +325,34 @@ TEST(MetricTableTest, HasEachNameOnce) {
 
 // Stored versions and publish policies name figures: a name is never dropped or changed.
 TEST(MetricTableTest, KeepsItsNames) {
-  for (const std::string_view name :
-       {"validation_objective", "test_mse_per_element", "test_sse_per_row", "psnr_db", "r2",
-        "pca_test_mse_per_element", "nll", "neg_elbo", "reconstruction_nats", "kl_nats",
-        "bits_per_dim", "active_units", "code_density", "dead_units", "noisy_psnr_db",
-        "denoised_psnr_db", "knn5_code_accuracy"}) {
+  for (const std::string_view name : {"validation_objective",
+                                      "test_mse_per_element",
+                                      "test_sse_per_row",
+                                      "psnr_db",
+                                      "r2",
+                                      "pca_test_mse_per_element",
+                                      "nll",
+                                      "neg_elbo",
+                                      "reconstruction_nats",
+                                      "kl_nats",
+                                      "rate_bits",
+                                      "bits_per_dim",
+                                      "ssim",
+                                      "pca_r2",
+                                      "code_l0",
+                                      "knn5_raw_accuracy",
+                                      "knn5_pca_accuracy",
+                                      "linear_code_accuracy",
+                                      "linear_raw_accuracy",
+                                      "linear_pca_accuracy",
+                                      "auroc",
+                                      "average_precision",
+                                      "active_units",
+                                      "code_density",
+                                      "dead_units",
+                                      "noisy_psnr_db",
+                                      "denoised_psnr_db",
+                                      "knn5_code_accuracy"}) {
     EXPECT_NE(FindMetricDefinition(name), nullptr) << name;
   }
 }

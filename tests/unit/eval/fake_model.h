@@ -1,6 +1,6 @@
 // An autoencoder whose answers are known in closed form: the code of a row is its first entries
 // times `gain`, the reconstruction is the row plus `shift`, -log p(x|z) is half the squared
-// distance of the row's first entries from the code.
+// distance of the row's first entries from the code. A code decodes to its entries, then zeros.
 #ifndef LATENT_TESTS_UNIT_EVAL_FAKE_MODEL_H_
 #define LATENT_TESTS_UNIT_EVAL_FAKE_MODEL_H_
 
@@ -48,7 +48,12 @@ class FakeModel : public Autoencoder {
       if (!out.score.empty()) out.score[r] = rows(r, 0);
     }
   }
-  void Decode(ConstMatrix, Matrix, Workspace&) const override {}
+  // The code, then zeros.
+  void Decode(ConstMatrix codes, Matrix rows, Workspace&) const override {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      for (std::size_t c = 0; c < columns_; ++c) rows(r, c) = c < latent_dim_ ? codes(r, c) : 0;
+    }
+  }
   void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
                           Workspace&) const override {
     for (std::size_t r = 0; r < rows.rows; ++r) {
@@ -68,7 +73,11 @@ class FakeModel : public Autoencoder {
     return absl::OkStatus();
   }
   std::span<const float> column_means() const override { return means_; }
-  void ScaleRows(ConstMatrix, Matrix) const override {}
+  void ScaleRows(ConstMatrix rows, Matrix scaled) const override {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      for (std::size_t c = 0; c < columns_; ++c) scaled(r, c) = rows(r, c);
+    }
+  }
   void AddTensors(TensorFile&) const override {}
 
   static constexpr double kKl = 0.75;
