@@ -34,13 +34,16 @@ class Table:
 
     def __init__(self):
         self.lines = []
+        self.group = ""  # of the figures that come next
 
     def add(self, figure, floor, measured, passed, goal=""):
-        self.lines.append((figure, floor, goal, measured, "yes" if passed else "**no**"))
+        self.lines.append((figure, floor, goal, measured, "yes" if passed else "**no**",
+                           f"`{self.group}`"))
         print(f"{'ok  ' if passed else 'MISS'} {figure}: {measured} (floor: {floor})", flush=True)
 
     def markdown(self):
-        rows = ["| figure | floor | goal | measured | reached |", "|---|---|---|---|---|"]
+        rows = ["| figure | floor | goal | measured | reached | `tests/science/run` |",
+                "|---|---|---|---|---|---|"]
         return "\n".join(rows + ["| " + " | ".join(line) + " |" for line in self.lines])
 
 
@@ -50,7 +53,8 @@ def page(table, seconds):
     return f"""# Benchmarks
 
 Every figure comes from `tests/science/run`, which trains and measures through the public RPCs and
-writes this page; `tests/science/run NAME` repeats one group. Closed-form figures are also held by
+writes this page; `tests/science/run NAME`, with the name in a row's last column, repeats that row
+and its group. Closed-form figures are also held by
 `tests/run`. Timings on shared machines are noisy: they are compared as ratios of interleaved runs.
 
 Measured on {time.strftime('%Y-%m-%d')}, {cpu}, 2 cores, in {seconds / 60:.0f} minutes.
@@ -68,6 +72,7 @@ def main():
         with harness.Server(folder).start() as server:
             lab = Lab(server, pathlib.Path(folder))
             for figure in chosen:
+                table.group = figure.__name__
                 figure(lab, table)
     text = page(table, time.monotonic() - start)
     if sys.argv[1:]:
