@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -223,8 +222,7 @@ absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice
   }
   Cells cells(slice.count(), rows.columns);
   for (std::size_t r = 0; r < cells.rows; ++r) {
-    const auto from = rows.row(slice.offset() + r);
-    std::memcpy(cells.view().row(r).data(), from.data(), from.size_bytes());
+    rows.CopyRow(slice.offset() + r, cells.view().row(r));
   }
   return cells;
 }

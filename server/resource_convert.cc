@@ -87,6 +87,9 @@ absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declar
   request.row_shape.assign(declaration.row_shape().begin(), declaration.row_shape().end());
   if (declaration.has_value_scale()) request.value_scale = declaration.value_scale();
   request.csv = CsvOf(declaration.csv());
+  if (declaration.libsvm().has_index_base()) {
+    request.libsvm.index_base = static_cast<int>(declaration.libsvm().index_base());
+  }
   request.split = SplitOf(declaration.split());
   request.label_names.assign(declaration.label_names().begin(), declaration.label_names().end());
   LATENT_RETURN_IF_ERROR(CheckDeclaration(request, prefix));
@@ -126,6 +129,9 @@ void ToMessage(const DatasetRecord& record, v1::Dataset* out) {
   out->set_min(info.min);
   out->set_max(info.max);
   out->set_value_scale(info.value_scale);
+  out->set_sparse(info.sparse);
+  out->set_stored_cells(info.stored_cells());
+  if (info.index_base) out->set_index_base(static_cast<std::uint32_t>(*info.index_base));
 }
 
 void ToMessage(const JobRecord& record, v1::TrainJob* out) {

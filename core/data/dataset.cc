@@ -15,19 +15,74 @@ class InMemoryDataset : public Dataset {
       : info_(std::move(info)), parts_(std::move(parts)) {}
 
   const DatasetInfo& info() const override { return info_; }
-  MatrixView<const float> rows(v1::Part part) const override {
+  RowsView rows(v1::Part part) const override {
     return {parts_[static_cast<std::size_t>(part)].cells.data(), info_.rows(part), info_.columns};
   }
   std::span<const std::int32_t> labels(v1::Part part) const override {
     return parts_[static_cast<std::size_t>(part)].labels;
   }
+  std::string_view row_id(v1::Part, std::size_t) const override { return ""; }
 
  private:
   const DatasetInfo info_;
   const std::array<InMemoryPart, 4> parts_;
 };
 
+struct SparsePart {
+  std::vector<std::uint64_t> offsets = {0};
+  std::vector<std::uint32_t> indices;
+  std::vector<float> values;
+  std::vector<std::int32_t> labels;
+};
+
+class SparseDataset : public Dataset {
+ public:
+  SparseDataset(DatasetInfo info, std::array<SparsePart, 4> parts)
+      : info_(std::move(info)), parts_(std::move(parts)) {}
+
+  const DatasetInfo& info() const override { return info_; }
+  RowsView rows(v1::Part part) const override {
+    const SparsePart& rows = parts_[static_cast<std::size_t>(part)];
+    return RowsView(SparseRows{.row_offsets = rows.offsets.data(),
+                               .indices = rows.indices.data(),
+                               .values = rows.values.data(),
+                               .rows = rows.offsets.size() - 1,
+                               .columns = info_.columns});
+  }
+  std::span<const std::int32_t> labels(v1::Part part) const override {
+    return parts_[static_cast<std::size_t>(part)].labels;
+  }
+  std::string_view row_id(v1::Part, std::size_t) const override { return ""; }
+
+ private:
+  const DatasetInfo info_;
+  const std::array<SparsePart, 4> parts_;
+};
+
+SparsePart SparseCopy(const RowsView& rows) {
+  SparsePart part;
+  std::vector<float> scratch(rows.columns);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    const std::span<const float> cells = rows.row(r, scratch);
+    for (std::uint32_t c = 0; c < cells.size(); ++c) {
+      if (cells[c] == 0) continue;
+      part.indices.push_back(c);
+      part.values.push_back(cells[c]);
+    }
+    part.offsets.push_back(part.values.size());
+  }
+  return part;
+}
+
 }  // namespace
+
+std::uint64_t DatasetInfo::stored_cells() const {
+  std::uint64_t cells = 0;
+  for (const v1::Part part : kParts) {
+    cells += sparse ? part_cells[static_cast<std::size_t>(part)] : rows(part) * columns;
+  }
+  return cells;
+}
 
 v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
   v1::DatasetSchema schema;
@@ -42,6 +97,8 @@ v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
   schema.set_test_rows(info.rows(v1::PART_TEST));
   schema.set_train_min(info.train_min);
   schema.set_train_max(info.train_max);
+  schema.set_sparse(info.sparse);
+  schema.set_stored_cells(info.stored_cells());
   return schema;
 }
 
@@ -70,6 +127,20 @@ std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
     }
   }
   return std::make_shared<InMemoryDataset>(std::move(info), std::move(parts));
+}
+
+std::shared_ptr<const Dataset> MakeSparse(const Dataset& dataset) {
+  DatasetInfo info = dataset.info();
+  info.sparse = true;
+  std::array<SparsePart, 4> parts;
+  for (const v1::Part part : kParts) {
+    const auto index = static_cast<std::size_t>(part);
+    const std::span<const std::int32_t> labels = dataset.labels(part);
+    parts[index] = SparseCopy(dataset.rows(part));
+    parts[index].labels.assign(labels.begin(), labels.end());
+    info.part_cells[index] = parts[index].values.size();
+  }
+  return std::make_shared<SparseDataset>(std::move(info), std::move(parts));
 }
 
 }  // namespace latent

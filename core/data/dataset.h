@@ -1,4 +1,4 @@
-// A READY dataset in memory: every part's rows, dense, in dataset units, and their labels.
+// A READY dataset in memory: every part's rows, dense or sparse, in dataset units, and their labels.
 // Immutable; shared by jobs and slices as shared_ptr<const Dataset>; any thread.
 // Not its job: uploads and states (core/store/datasets), batches (core/data/batches).
 #ifndef LATENT_CORE_DATA_DATASET_H_
@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,7 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
@@ -30,10 +31,16 @@ struct DatasetInfo {
   std::array<std::uint64_t, 4> part_rows{};    // by v1::Part
   bool has_labels = false;
   std::vector<std::string> label_names = {};
-  double min = 0, max = 0;              // over all parts
+  double min = 0, max = 0;              // over all parts, zeros that are not stored included
   double train_min = 0, train_max = 0;  // over TRAIN
+  bool sparse = false;                  // only cells that are not 0 are stored
+  std::array<std::uint64_t, 4> part_cells{};  // cells that are stored, by v1::Part; sparse only
+  bool has_row_ids = false;                   // e.g. the users of user-item pairs
+  std::optional<int> index_base = {};         // number of libsvm files' first column
 
   std::uint64_t rows(v1::Part part) const { return part_rows[static_cast<std::size_t>(part)]; }
+  // Cells that are stored, of all parts; of dense rows all of them.
+  std::uint64_t stored_cells() const;
 };
 
 // What a model keeps of it.
@@ -43,10 +50,13 @@ class Dataset {
  public:
   virtual ~Dataset() = default;
   virtual const DatasetInfo& info() const = 0;
-  // rows x columns float32 cells of a part.
-  virtual MatrixView<const float> rows(v1::Part part) const = 0;
+  // rows x columns float32 cells of a part. Of a sparse dataset (info().sparse) only the cells that
+  // are not 0 are there: read it a batch at a time, never as one matrix.
+  virtual RowsView rows(v1::Part part) const = 0;
   // One label a row; empty if there are none.
   virtual std::span<const std::int32_t> labels(v1::Part part) const = 0;
+  // The id that the file gives row r; empty if there are none.
+  virtual std::string_view row_id(v1::Part part, std::size_t r) const = 0;
 };
 
 // A dataset whose rows a caller made; for tests and tools.
@@ -56,6 +66,8 @@ struct InMemoryPart {
 };
 std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
                                            InMemoryPart validation, InMemoryPart test);
+// The same rows, stored sparsely.
+std::shared_ptr<const Dataset> MakeSparse(const Dataset& dataset);
 
 }  // namespace latent
 

@@ -1,10 +1,6 @@
 #include "core/data/dataset_files.h"
 
-#include <algorithm>
-#include <bit>
-#include <cerrno>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
@@ -15,10 +11,13 @@
 namespace latent {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "rows are stored as they lie in memory");
-
-constexpr int kFormatVersion = 1;
+// 2 knows sparse rows and row ids.
+constexpr int kFormatVersion = 2;
 constexpr std::uint64_t kMaxInfoBytes = 64 << 20;
+
+std::string HashKey(PartFile file) {
+  return absl::StrCat(std::string(PartFileSuffix(file)), "_sha256");
+}
 
 nlohmann::json ToJson(const DatasetInfo& info, const DatasetHashes& hashes) {
   nlohmann::json json = {{"format_version", kFormatVersion},
@@ -33,12 +32,19 @@ nlohmann::json ToJson(const DatasetInfo& info, const DatasetHashes& hashes) {
                          {"min", info.min},
                          {"max", info.max},
                          {"train_min", info.train_min},
-                         {"train_max", info.train_max}};
+                         {"train_max", info.train_max},
+                         {"sparse", info.sparse},
+                         {"has_row_ids", info.has_row_ids}};
+  if (info.index_base) json["index_base"] = *info.index_base;
   for (const v1::Part part : kDatasetParts) {
     const auto index = static_cast<std::size_t>(part);
-    json["parts"][PartFileStem(part)] = {{"rows", info.part_rows[index]},
-                                         {"rows_sha256", hashes.rows[index]},
-                                         {"labels_sha256", hashes.labels[index]}};
+    nlohmann::json& entry = json["parts"][PartFileStem(part)];
+    entry["rows"] = info.part_rows[index];
+    if (info.sparse) entry["stored_cells"] = info.part_cells[index];
+    for (const PartFile file : kPartFiles) {
+      const std::string& hash = hashes[index][static_cast<std::size_t>(file)];
+      if (!hash.empty()) entry[HashKey(file)] = hash;
+    }
   }
   return json;
 }
@@ -59,12 +65,18 @@ StoredDatasetInfo FromJson(const nlohmann::json& json) {
   json.at("max").get_to(info.max);
   json.at("train_min").get_to(info.train_min);
   json.at("train_max").get_to(info.train_max);
+  info.sparse = json.value("sparse", false);  // absent in version 1
+  info.has_row_ids = json.value("has_row_ids", false);
+  if (json.contains("index_base")) info.index_base = json.at("index_base").get<int>();
   for (const v1::Part part : kDatasetParts) {
     const auto index = static_cast<std::size_t>(part);
     const nlohmann::json& entry = json.at("parts").at(PartFileStem(part));
     entry.at("rows").get_to(info.part_rows[index]);
-    entry.at("rows_sha256").get_to(stored.hashes.rows[index]);
-    entry.at("labels_sha256").get_to(stored.hashes.labels[index]);
+    if (info.sparse) entry.at("stored_cells").get_to(info.part_cells[index]);
+    for (const PartFile file : kPartFiles) {
+      stored.hashes[index][static_cast<std::size_t>(file)] =
+          entry.value(HashKey(file), std::string());
+    }
   }
   return stored;
 }
@@ -72,50 +84,6 @@ StoredDatasetInfo FromJson(const nlohmann::json& json) {
 }  // namespace
 
 std::string InfoPath(const std::string& dir) { return dir + "/dataset.json"; }
-std::string PartFileStem(v1::Part part) {
-  return part == v1::PART_TRAIN ? "train" : part == v1::PART_VALIDATION ? "validation" : "test";
-}
-std::string RowsPath(const std::string& dir, v1::Part part) {
-  return absl::StrCat(dir, "/", PartFileStem(part), ".rows");
-}
-std::string LabelsPath(const std::string& dir, v1::Part part) {
-  return absl::StrCat(dir, "/", PartFileStem(part), ".labels");
-}
-
-absl::StatusOr<HashingFile> HashingFile::Create(const std::string& path) {
-  std::FILE* const file = std::fopen(path.c_str(), "wxe");
-  if (file == nullptr) return absl::ErrnoToStatus(errno, absl::StrCat("making ", path));
-  std::setvbuf(file, nullptr, _IOFBF, 1 << 20);
-  return HashingFile(path, file);
-}
-
-absl::Status HashingFile::Append(std::string_view bytes) {
-  hash_.Update(bytes);
-  if (std::fwrite(bytes.data(), 1, bytes.size(), file_.get()) == bytes.size()) {
-    return absl::OkStatus();
-  }
-  return absl::ErrnoToStatus(errno, absl::StrCat("writing ", path_));
-}
-
-absl::StatusOr<std::string> HashingFile::Close() {
-  if (std::fclose(file_.release()) != 0) {
-    return absl::ErrnoToStatus(errno, absl::StrCat("writing ", path_));
-  }
-  return hash_.Finish();
-}
-
-absl::StatusOr<PartWriter> PartWriter::Create(const std::string& path) {
-  LATENT_ASSIGN_OR_RETURN(HashingFile file, HashingFile::Create(path));
-  return PartWriter(std::move(file));
-}
-
-absl::Status PartWriter::Append(std::span<const float> row) {
-  const auto [low, high] = std::minmax_element(row.begin(), row.end());
-  min_ = rows_ == 0 ? *low : std::min(min_, *low);
-  max_ = rows_ == 0 ? *high : std::max(max_, *high);
-  ++rows_;
-  return file_.Append(BytesOf(row));
-}
 
 absl::Status WriteDatasetInfo(const std::string& dir, const DatasetInfo& info,
                               const DatasetHashes& hashes) {

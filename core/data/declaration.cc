@@ -110,6 +110,11 @@ absl::Status CheckDeclaration(const ParseRequest& request, const std::string& pr
     errors.Add(prefix + "csv.delimiter",
                "expected one of \",\", \";\", \":\", \"|\", tab and space");
   }
+  if (request.libsvm.index_base && *request.libsvm.index_base != 0 &&
+      *request.libsvm.index_base != 1) {
+    errors.Add(prefix + "libsvm.index_base",
+               absl::StrCat("expected 0 or 1, got ", *request.libsvm.index_base));
+  }
   if (request.csv.label_column.size() > kMaxNameBytes || !IsUtf8(request.csv.label_column)) {
     errors.Add(prefix + "csv.label_column",
                absl::StrCat("expected at most ", kMaxNameBytes, " bytes of UTF-8"));
@@ -134,6 +139,8 @@ std::string CanonicalDeclaration(const ParseRequest& request) {
   if (request.csv.header) json["csv"]["header"] = *request.csv.header;
   json["csv"]["label_column"] = request.csv.label_column;
   json["csv"]["delimiter"] = std::string(1, request.csv.delimiter);
+  // Left out if not given, as is every later field: hashes of older declarations stay.
+  if (request.libsvm.index_base) json["libsvm"]["index_base"] = *request.libsvm.index_base;
   json["split"] = {{"test_fraction", request.split.test_fraction},
                    {"validation_fraction", request.split.validation_fraction},
                    {"seed", request.split.seed}};

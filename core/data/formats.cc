@@ -16,9 +16,13 @@
 namespace latent {
 namespace {
 
-constexpr std::array<Format, 3> kFormats = {{
+// Of formats that are known by name alone.
+bool LooksLikeNothing(std::string_view) { return false; }
+
+constexpr std::array<Format, 4> kFormats = {{
     {FileFormat::kIdx, "idx", "ubyte", &LooksLikeIdx, &OpenIdx},
     {FileFormat::kNpy, "npy", ".npy", &LooksLikeNpy, &OpenNpy},
+    {FileFormat::kLibsvm, "libsvm", "svm", &LooksLikeNothing, &OpenLibsvm},
     // Last: nearly every text may be CSV.
     {FileFormat::kCsv, "csv", ".csv", &LooksLikeCsv, &OpenCsv},
 }};
@@ -53,6 +57,19 @@ absl::StatusOr<const Format*> FindFormat(FileFormat wanted, const std::string& n
 }  // namespace
 
 std::span<const Format> Formats() { return kFormats; }
+
+absl::StatusOr<bool> RowReader::NextSparse(SparseCells& cells, std::int32_t* label) {
+  std::vector<double> dense(header().columns);
+  LATENT_ASSIGN_OR_RETURN(const bool more, Next(dense, label));
+  cells.columns.clear();
+  cells.values.clear();
+  for (std::uint32_t c = 0; more && c < dense.size(); ++c) {
+    if (dense[c] == 0) continue;
+    cells.columns.push_back(c);
+    cells.values.push_back(dense[c]);
+  }
+  return more;
+}
 
 absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(const std::string& path, FileFormat format,
                                                     const ReadOptions& options) {

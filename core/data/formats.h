@@ -22,7 +22,7 @@ namespace latent {
 inline constexpr std::uint32_t kMaxColumns = 65'536;
 
 // Numbers are those of latent.v1.FileFormat.
-enum class FileFormat { kGuess = 0, kIdx = 1, kCsv = 2, kNpy = 3 };
+enum class FileFormat { kGuess = 0, kIdx = 1, kCsv = 2, kNpy = 3, kLibsvm = 4 };
 
 struct CsvOptions {
   std::optional<bool> header = {};  // absent: there is one if a cell of the first line is no number
@@ -30,9 +30,14 @@ struct CsvOptions {
   char delimiter = ',';
 };
 
+struct LibsvmOptions {
+  std::optional<int> index_base = {};  // 0 or 1; absent: 0 if an index of 0 is met, else 1
+};
+
 struct ReadOptions {
   std::string name = {};  // what errors call the file
   CsvOptions csv = {};
+  LibsvmOptions libsvm = {};
   // Names that a CSV label cell may hold in place of the label 0, 1, 2, ...
   std::vector<std::string> label_names = {};
 };
@@ -44,6 +49,15 @@ struct RowsHeader {
   std::vector<std::string> column_names;  // empty or one a column
   bool bytes = false;                     // values are uint8: 0 to 255
   bool has_labels = false;                // rows carry a label of their own (CSV label_column)
+  bool sparse = false;                    // read rows by NextSparse
+  bool has_ids = false;                   // rows have ids: RowReader::id
+  std::optional<int> index_base = {};     // libsvm: the number of the first column
+};
+
+// The cells of a row that are not 0.
+struct SparseCells {
+  std::vector<std::uint32_t> columns;  // rising
+  std::vector<double> values;
 };
 
 class RowReader {
@@ -53,6 +67,11 @@ class RowReader {
   // Reads the next row into `cells` (header().columns values, finite, as the file has them) and,
   // with has_labels, its label. False at the end of the file, once that was found to be proper.
   virtual absl::StatusOr<bool> Next(std::span<double> cells, std::int32_t* label) = 0;
+  // The same row as its cells that are not 0; of formats that hold such rows without making dense
+  // ones.
+  virtual absl::StatusOr<bool> NextSparse(SparseCells& cells, std::int32_t* label);
+  // With has_ids: the id of the row that was read last.
+  virtual std::string_view id() const { return ""; }
 };
 
 // One row of the table of formats.

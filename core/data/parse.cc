@@ -16,6 +16,8 @@ namespace latent {
 namespace {
 
 constexpr std::uint64_t kRowsBetweenStopChecks = 256;
+// Of the files that rows wait in while they are dealt to parts.
+constexpr char kWholeStem[] = "whole";
 
 class Parser {
  public:
@@ -29,18 +31,24 @@ class Parser {
 
   absl::Status HashFiles();
   absl::Status ReadPart(v1::Part part);
-  absl::Status ReadRowsFile(const ParseFile& file, PartWriter& writer, Labels& labels);
+  // Opens every ROWS file and settles what all of them share.
+  absl::Status OpenReaders();
+  absl::Status OpenReader(std::size_t file);
+  absl::Status ReadRowsFile(std::size_t index, PartWriter& writer, Labels& labels);
+  absl::Status CheckSize(const ParseFile& file);
   absl::Status ReadLabelsFile(const ParseFile& file, Labels& labels);
-  // Compares a ROWS file with the first one, or takes over what it declares.
-  absl::Status SettleHeader(const ParseFile& file, const RowsHeader& header);
-  absl::Status Scale(const ParseFile& file, std::uint64_t row, std::span<const double> cells,
-                     std::span<float> scaled) const;
+  // Takes over what the first ROWS file declares, and compares another one with it.
+  absl::Status SettleFirst(const ParseFile& file, const RowsHeader& header);
+  absl::Status SettleOther(const ParseFile& file, const RowsHeader& header);
+  absl::Status SettleIndexBase();
+  absl::Status SettleShape(const ParseFile& file);
+  absl::Status Scale(const ParseFile& file, std::uint64_t row, std::span<const double> cells);
   absl::Status CheckLabels(const ParseFile& file, const Labels& labels, std::size_t first) const;
   absl::Status MatchLabels(v1::Part part, bool inline_labels, const Labels& labels,
                            std::uint64_t rows);
   // Moves rows of TRAIN to the parts that no file brought.
   absl::Status Split();
-  absl::Status DealRows(const std::string& whole, const std::vector<v1::Part>& parts);
+  absl::Status DealRows(const std::vector<v1::Part>& parts);
   void DealLabels(const std::vector<v1::Part>& parts);
   absl::Status WriteLabels();
   absl::Status FinishPart(v1::Part part, PartWriter& writer);
@@ -50,7 +58,10 @@ class Parser {
   }
   bool Brings(v1::Part part) const;
   ReadOptions OptionsOf(const ParseFile& file) const {
-    return {.name = file.name, .csv = request_.csv, .label_names = request_.label_names};
+    return {.name = file.name,
+            .csv = request_.csv,
+            .libsvm = request_.libsvm,
+            .label_names = request_.label_names};
   }
 
   const ParseRequest& request_;
@@ -61,14 +72,21 @@ class Parser {
   std::array<Labels, 4> labels_;
   std::array<float, 4> min_{};
   std::array<float, 4> max_{};
+  std::vector<std::unique_ptr<RowReader>> readers_;  // of ROWS files, by place in the request
   const ParseFile* first_ = nullptr;  // ROWS file that settled the header
+  RowLayout layout_;
   std::uint64_t total_rows_ = 0;
+  std::uint64_t total_bytes_ = 0;
+  std::vector<double> cells_;  // of the row being read
+  SparseCells sparse_cells_;
+  StoredRow row_;
 };
 
 absl::StatusOr<DatasetInfo> Parser::Run() {
   info_.name = request_.name;
   info_.label_names = request_.label_names;
   LATENT_RETURN_IF_ERROR(HashFiles());
+  LATENT_RETURN_IF_ERROR(OpenReaders());
   for (const v1::Part part : kDatasetParts) {
     if (Brings(part)) LATENT_RETURN_IF_ERROR(ReadPart(part));
   }
@@ -105,12 +123,14 @@ absl::Status Parser::HashFiles() {
 }
 
 absl::Status Parser::ReadPart(v1::Part part) {
-  LATENT_ASSIGN_OR_RETURN(PartWriter writer, PartWriter::Create(RowsPath(dir_, part)));
+  LATENT_ASSIGN_OR_RETURN(PartWriter writer,
+                          PartWriter::Create(dir_, PartFileStem(part), layout_));
   Labels inline_labels;
   Labels file_labels;
-  for (const ParseFile& file : request_.files) {
+  for (std::size_t f = 0; f < request_.files.size(); ++f) {
+    const ParseFile& file = request_.files[f];
     if (file.part != part) continue;
-    LATENT_RETURN_IF_ERROR(file.role == FileRole::kRows ? ReadRowsFile(file, writer, inline_labels)
+    LATENT_RETURN_IF_ERROR(file.role == FileRole::kRows ? ReadRowsFile(f, writer, inline_labels)
                                                         : ReadLabelsFile(file, file_labels));
   }
   if (!inline_labels.empty() && !file_labels.empty()) {
@@ -124,70 +144,149 @@ absl::Status Parser::ReadPart(v1::Part part) {
   return FinishPart(part, writer);
 }
 
-absl::Status Parser::ReadRowsFile(const ParseFile& file, PartWriter& writer, Labels& labels) {
-  LATENT_ASSIGN_OR_RETURN(const auto reader, OpenRows(file.path, file.format, OptionsOf(file)));
-  const RowsHeader& header = reader->header();
-  LATENT_RETURN_IF_ERROR(SettleHeader(file, header));
-  std::vector<double> cells(header.columns);
-  std::vector<float> scaled(header.columns);
+absl::Status Parser::OpenReader(std::size_t file) {
+  const ParseFile& declared = request_.files[file];
+  ReadOptions options = OptionsOf(declared);
+  if (info_.index_base) options.libsvm.index_base = info_.index_base;
+  LATENT_ASSIGN_OR_RETURN(readers_[file], OpenRows(declared.path, declared.format, options));
+  return absl::OkStatus();
+}
+
+absl::Status Parser::OpenReaders() {
+  readers_.resize(request_.files.size());
+  for (std::size_t f = 0; f < readers_.size(); ++f) {
+    if (request_.files[f].role == FileRole::kRows) LATENT_RETURN_IF_ERROR(OpenReader(f));
+    LATENT_RETURN_IF_ERROR(CheckStop());
+  }
+  LATENT_RETURN_IF_ERROR(SettleIndexBase());
+  for (std::size_t f = 0; f < readers_.size(); ++f) {
+    if (readers_[f] == nullptr) continue;
+    const RowsHeader& header = readers_[f]->header();
+    LATENT_RETURN_IF_ERROR(first_ == nullptr ? SettleFirst(request_.files[f], header)
+                                             : SettleOther(request_.files[f], header));
+  }
+  LATENT_RETURN_IF_ERROR(SettleShape(*first_));
+  layout_ = {.columns = info_.columns, .sparse = info_.sparse, .ids = info_.has_row_ids};
+  cells_.resize(info_.sparse ? 0 : info_.columns);
+  return absl::OkStatus();
+}
+
+// One file whose columns count from 0 settles it for all.
+absl::Status Parser::SettleIndexBase() {
+  const auto settled = [this] { return info_.index_base; };
+  for (const auto& reader : readers_) {
+    if (reader == nullptr || !reader->header().index_base) continue;
+    const int base = *reader->header().index_base;
+    info_.index_base = settled() ? std::min(*info_.index_base, base) : base;
+  }
+  for (std::size_t f = 0; f < readers_.size(); ++f) {
+    if (readers_[f] == nullptr || !readers_[f]->header().index_base) continue;
+    if (readers_[f]->header().index_base != info_.index_base) {
+      LATENT_RETURN_IF_ERROR(OpenReader(f));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Parser::ReadRowsFile(std::size_t index, PartWriter& writer, Labels& labels) {
+  const ParseFile& file = request_.files[index];
+  const std::unique_ptr<RowReader> reader = std::move(readers_[index]);
+  const bool has_labels = reader->header().has_labels;
   const std::size_t first_label = labels.size();
   const std::uint64_t rows_before = total_rows_;
-  const std::uint64_t max_rows = std::min(
-      request_.limits.max_rows, request_.limits.max_bytes / (header.columns * sizeof(float)));
   for (std::int32_t label = 0;;) {
     if (total_rows_ % kRowsBetweenStopChecks == 0) LATENT_RETURN_IF_ERROR(CheckStop());
-    LATENT_ASSIGN_OR_RETURN(const bool more, reader->Next(cells, &label));
+    LATENT_ASSIGN_OR_RETURN(
+        const bool more, info_.sparse ? reader->NextSparse(sparse_cells_, &label)
+                                      : reader->Next(cells_, &label));
     if (!more) break;
-    if (++total_rows_ > max_rows) {
-      return BadFile(file.name, absl::StrCat("the dataset has more than ", max_rows, " rows of ",
-                                             header.columns, " columns, the limit here"));
-    }
-    LATENT_RETURN_IF_ERROR(Scale(file, total_rows_ - rows_before, cells, scaled));
-    LATENT_RETURN_IF_ERROR(writer.Append(scaled));
-    if (header.has_labels) labels.push_back(label);
+    LATENT_RETURN_IF_ERROR(CheckSize(file));
+    LATENT_RETURN_IF_ERROR(Scale(file, total_rows_ - rows_before,
+                                 info_.sparse ? sparse_cells_.values : cells_));
+    row_.indices = sparse_cells_.columns;
+    row_.id = reader->id();
+    LATENT_RETURN_IF_ERROR(writer.Append(row_));
+    if (has_labels) labels.push_back(label);
   }
   return CheckLabels(file, labels, first_label);
 }
 
-absl::Status Parser::Scale(const ParseFile& file, std::uint64_t row, std::span<const double> cells,
-                           std::span<float> scaled) const {
-  for (std::size_t c = 0; c < cells.size(); ++c) {
-    scaled[c] = static_cast<float>(cells[c] * info_.value_scale);
-    if (std::isfinite(scaled[c])) continue;
-    return BadFile(file.name, absl::StrCat("row ", row, ", column ", c + 1, ": ", cells[c],
+// Counts the row that was just read.
+absl::Status Parser::CheckSize(const ParseFile& file) {
+  ++total_rows_;
+  total_bytes_ += info_.sparse ? 8 + 8 * sparse_cells_.values.size() : 4 * cells_.size();
+  if (total_rows_ <= request_.limits.max_rows && total_bytes_ <= request_.limits.max_bytes) {
+    return absl::OkStatus();
+  }
+  return BadFile(file.name,
+                 absl::StrCat("the dataset has more than ", total_rows_ - 1, " rows of ",
+                              info_.columns, " columns, the limit here"));
+}
+
+absl::Status Parser::Scale(const ParseFile& file, std::uint64_t row,
+                           std::span<const double> cells) {
+  row_.cells.resize(cells.size());
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    row_.cells[i] = static_cast<float>(cells[i] * info_.value_scale);
+    if (std::isfinite(row_.cells[i])) continue;
+    const std::size_t column = info_.sparse ? sparse_cells_.columns[i] : i;
+    return BadFile(file.name, absl::StrCat("row ", row, ", column ", column + 1, ": ", cells[i],
                                            " times value_scale ", info_.value_scale,
                                            " is beyond float32's range"));
   }
   return absl::OkStatus();
 }
 
-absl::Status Parser::SettleHeader(const ParseFile& file, const RowsHeader& header) {
-  const double scale = request_.value_scale.value_or(header.bytes ? 1.0 / 255 : 1.0);
-  if (first_ == nullptr) {
-    first_ = &file;
-    info_.columns = header.columns;
-    info_.row_shape = request_.row_shape.empty() ? header.row_shape : request_.row_shape;
-    info_.column_names = header.column_names;
-    info_.value_scale = scale;
-    std::uint64_t product = 1;
-    for (const std::uint32_t size : info_.row_shape) product *= size;
-    if (product == info_.columns) return absl::OkStatus();
-    return BadFile(file.name,
-                   absl::StrCat("has rows of ", info_.columns, " columns, but row_shape [",
-                                absl::StrJoin(info_.row_shape, ", "), "] needs ", product));
+absl::Status Parser::SettleFirst(const ParseFile& file, const RowsHeader& header) {
+  first_ = &file;
+  info_.columns = header.columns;
+  info_.row_shape = header.row_shape;
+  info_.column_names = header.column_names;
+  info_.value_scale = request_.value_scale.value_or(header.bytes ? 1.0 / 255 : 1.0);
+  info_.sparse = header.sparse;
+  info_.has_row_ids = header.has_ids;
+  return absl::OkStatus();
+}
+
+absl::Status Parser::SettleOther(const ParseFile& file, const RowsHeader& header) {
+  if (header.sparse != info_.sparse) {
+    return BadFile(file.name, absl::StrCat("only one of ", first_->name, " and this file is of a ",
+                                           "sparse format; upload both in one format"));
   }
-  if (header.columns != info_.columns) {
+  // Sparse files need not use their last columns.
+  if (info_.sparse && info_.column_names.empty()) {
+    info_.columns = std::max(info_.columns, header.columns);
+    info_.row_shape = {info_.columns};
+  } else if (header.columns != info_.columns) {
     return BadFile(file.name, absl::StrCat("expected ", info_.columns, " columns as in ",
                                            first_->name, ", got ", header.columns));
   }
   if (!header.column_names.empty() && header.column_names != info_.column_names) {
     return BadFile(file.name, "its header names other columns than that of " + first_->name);
   }
-  if (scale != info_.value_scale) {
-    return BadFile(file.name, absl::StrCat("only one of ", first_->name, " and this file holds ",
-                                           "uint8; give value_scale for both"));
+  if (header.has_ids != info_.has_row_ids) {
+    return BadFile(file.name,
+                   absl::StrCat("only one of ", first_->name, " and this file gives rows ids"));
   }
-  return absl::OkStatus();
+  const double scale = request_.value_scale.value_or(header.bytes ? 1.0 / 255 : 1.0);
+  if (scale == info_.value_scale) return absl::OkStatus();
+  return BadFile(file.name, absl::StrCat("only one of ", first_->name, " and this file holds ",
+                                         "uint8; give value_scale for both"));
+}
+
+absl::Status Parser::SettleShape(const ParseFile& file) {
+  if (request_.row_shape.empty()) return absl::OkStatus();
+  info_.row_shape = request_.row_shape;
+  std::uint64_t product = 1;
+  for (const std::uint32_t size : info_.row_shape) product *= size;
+  if (info_.sparse && info_.column_names.empty() && product > info_.columns) {
+    info_.columns = static_cast<std::uint32_t>(product);
+  }
+  if (product == info_.columns) return absl::OkStatus();
+  return BadFile(file.name, absl::StrCat("has rows of ", info_.columns,
+                                         " columns, but row_shape [",
+                                         absl::StrJoin(info_.row_shape, ", "), "] needs ",
+                                         product));
 }
 
 absl::Status Parser::ReadLabelsFile(const ParseFile& file, Labels& labels) {
@@ -243,8 +342,9 @@ absl::Status Parser::MatchLabels(v1::Part part, bool inline_labels, const Labels
 
 absl::Status Parser::FinishPart(v1::Part part, PartWriter& writer) {
   const auto index = static_cast<std::size_t>(part);
-  LATENT_ASSIGN_OR_RETURN(hashes_.rows[index], writer.Close());
+  LATENT_ASSIGN_OR_RETURN(hashes_[index], writer.Close());
   info_.part_rows[index] = writer.rows();
+  info_.part_cells[index] = info_.sparse ? writer.cells() : 0;
   min_[index] = writer.min();
   max_[index] = writer.max();
   return absl::OkStatus();
@@ -258,30 +358,24 @@ absl::Status Parser::Split() {
   if (std::all_of(parts.begin(), parts.end(), [](v1::Part p) { return p == v1::PART_TRAIN; })) {
     return absl::OkStatus();
   }
-  const std::string whole = dir_ + "/whole.rows";
-  if (std::rename(RowsPath(dir_, v1::PART_TRAIN).c_str(), whole.c_str()) != 0) {
-    return absl::ErrnoToStatus(errno, "renaming to " + whole);
-  }
-  LATENT_RETURN_IF_ERROR(DealRows(whole, parts));
-  if (std::remove(whole.c_str()) != 0) return absl::ErrnoToStatus(errno, "removing " + whole);
+  LATENT_RETURN_IF_ERROR(RenamePart(dir_, PartFileStem(v1::PART_TRAIN), kWholeStem));
+  LATENT_RETURN_IF_ERROR(DealRows(parts));
+  LATENT_RETURN_IF_ERROR(RemovePart(dir_, kWholeStem));
   if (info_.has_labels) DealLabels(parts);
   return absl::OkStatus();
 }
 
-absl::Status Parser::DealRows(const std::string& whole, const std::vector<v1::Part>& parts) {
-  LATENT_ASSIGN_OR_RETURN(const auto source, OpenFile(whole));
+absl::Status Parser::DealRows(const std::vector<v1::Part>& parts) {
+  LATENT_ASSIGN_OR_RETURN(PartReader source, PartReader::Open(dir_, kWholeStem, layout_));
   std::array<std::optional<PartWriter>, 4> writers;
-  std::vector<float> row(info_.columns);
-  const std::span<char> row_bytes(reinterpret_cast<char*>(row.data()), row.size() * sizeof(float));
   for (std::size_t r = 0; r < parts.size(); ++r) {
     if (r % kRowsBetweenStopChecks == 0) LATENT_RETURN_IF_ERROR(CheckStop());
-    LATENT_ASSIGN_OR_RETURN(const std::size_t got, source->Read(row_bytes));
-    if (got < row_bytes.size()) return absl::DataLossError(whole + " changed while it was read");
+    LATENT_RETURN_IF_ERROR(source.Next(row_));
     auto& writer = writers[static_cast<std::size_t>(parts[r])];
     if (!writer) {
-      LATENT_ASSIGN_OR_RETURN(writer, PartWriter::Create(RowsPath(dir_, parts[r])));
+      LATENT_ASSIGN_OR_RETURN(writer, PartWriter::Create(dir_, PartFileStem(parts[r]), layout_));
     }
-    LATENT_RETURN_IF_ERROR(writer->Append(row));
+    LATENT_RETURN_IF_ERROR(writer->Append(row_));
   }
   for (const v1::Part part : kDatasetParts) {
     auto& writer = writers[static_cast<std::size_t>(part)];
@@ -301,9 +395,11 @@ absl::Status Parser::WriteLabels() {
   for (const v1::Part part : kDatasetParts) {
     const auto index = static_cast<std::size_t>(part);
     if (labels_[index].empty()) continue;
-    LATENT_ASSIGN_OR_RETURN(HashingFile file, HashingFile::Create(LabelsPath(dir_, part)));
+    const std::string path = PartPath(dir_, PartFileStem(part), PartFile::kLabels);
+    LATENT_ASSIGN_OR_RETURN(HashingFile file, HashingFile::Create(path));
     LATENT_RETURN_IF_ERROR(file.Append(BytesOf(std::span<const std::int32_t>(labels_[index]))));
-    LATENT_ASSIGN_OR_RETURN(hashes_.labels[index], file.Close());
+    LATENT_ASSIGN_OR_RETURN(hashes_[index][static_cast<std::size_t>(PartFile::kLabels)],
+                            file.Close());
   }
   return absl::OkStatus();
 }

@@ -1,6 +1,6 @@
-// Turns uploaded files into a dataset on disk, and opens that again. The directory holds, for each
-// part with rows, PART.rows (little-endian float32, row-major, value_scale applied) and, with
-// labels, PART.labels (little-endian int32), beside dataset.json. Blocking functions; any thread.
+// Turns uploaded files into a dataset on disk, and opens that again. The directory holds the files
+// of each part that has rows (part_files.h; value_scale is applied) beside dataset.json. Blocking
+// functions; any thread.
 // Not its job: uploads, states, fsync and rename (core/store/datasets).
 #ifndef LATENT_CORE_DATA_PARSE_H_
 #define LATENT_CORE_DATA_PARSE_H_
@@ -43,6 +43,7 @@ struct ParseRequest {
   std::vector<std::uint32_t> row_shape = {};  // empty: the first ROWS file's
   std::optional<double> value_scale = {};     // default: 1/255 for uint8 formats, 1 for others
   CsvOptions csv = {};
+  LibsvmOptions libsvm = {};
   SplitOptions split = {};
   std::vector<std::string> label_names = {};  // of labels 0, 1, 2, ...
   ParseLimits limits = {};

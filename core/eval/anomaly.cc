@@ -38,7 +38,8 @@ absl::Status AddAnomalyDetection(const EvaluationInput& input, MetricList& metri
   if (!input.data.info().has_labels || labels.empty() || !anomaly) return absl::OkStatus();
   const auto [least, greatest] = std::minmax_element(labels.begin(), labels.end());
   if (*least != 0 || *greatest != 1) return absl::OkStatus();  // both kinds are there, no other is
-  const MatrixView<const float> rows = input.rows();
+  const RowsView rows = input.rows();
+  std::vector<float> scratch;
   std::vector<double> scores(kEvaluationBatchRows);
   std::vector<ScoredRow> scored;
   Workspace workspace;
@@ -47,7 +48,7 @@ absl::Status AddAnomalyDetection(const EvaluationInput& input, MetricList& metri
     const std::size_t count = std::min(kEvaluationBatchRows, rows.rows - first);
     ForwardOutputs outputs;
     outputs.score = std::span(scores).first(count);
-    input.model.Forward(rows.slice_rows(first, count), outputs, workspace);
+    input.model.Forward(rows.Read(first, count, scratch), outputs, workspace);
     for (std::size_t r = 0; r < count; ++r) {
       if (!std::isfinite(scores[r])) return absl::OkStatus();
       scored.emplace_back(scores[r], labels[first + r] == *anomaly);

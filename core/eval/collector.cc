@@ -62,11 +62,12 @@ double SquaredRange(const DatasetInfo& info) {
 absl::Status Collect(const EvaluationInput& input,
                      std::span<const std::unique_ptr<Collector>> collectors) {
   BatchPass pass(input.model);
-  const MatrixView<const float> rows = input.rows();
+  const RowsView rows = input.rows();
+  std::vector<float> scratch;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
     const std::size_t count = std::min(kEvaluationBatchRows, rows.rows - first);
-    const EvaluationBatch batch = pass.Run(rows.slice_rows(first, count), first);
+    const EvaluationBatch batch = pass.Run(rows.Read(first, count, scratch), first);
     for (const auto& collector : collectors) collector->Observe(batch);
   }
   return absl::OkStatus();

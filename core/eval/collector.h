@@ -24,7 +24,7 @@ struct EvaluationInput {
   v1::Part part;  // the rows that figures are reported on
   std::stop_token stop;
 
-  MatrixView<const float> rows() const { return data.rows(part); }
+  RowsView rows() const { return data.rows(part); }
   // OK, or CANCELLED.
   absl::Status CheckStop() const;
 };

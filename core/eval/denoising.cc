@@ -34,7 +34,8 @@ double SquaredDistance(MatrixView<const float> a, MatrixView<const float> b, boo
 absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
   const v1::Corruption& corruption = input.model.spec().corruption();
   if (!TrainedWithNoise(corruption)) return absl::OkStatus();
-  const MatrixView<const float> rows = input.rows();
+  const RowsView rows = input.rows();
+  std::vector<float> scratch;
   const bool clip = LiesInUnitInterval(input.data.info());
   std::vector<float> noisy_cells(kEvaluationBatchRows * rows.columns);
   std::vector<float> clean_cells(noisy_cells.size());
@@ -43,7 +44,8 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
   double denoised_error = 0;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
-    const auto batch = rows.slice_rows(first, std::min(kEvaluationBatchRows, rows.rows - first));
+    const auto batch =
+        rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
     const Matrix noisy(noisy_cells.data(), batch.rows, batch.columns);
     const Matrix denoised(clean_cells.data(), batch.rows, batch.columns);
     // Corrupt numbers rows from 0 in every call.

@@ -75,18 +75,20 @@ absl::StatusOr<Mean> Objective(const Autoencoder& model, const Dataset& data, v1
   const EvaluationInput input = {model, data, part, stop};
   ObjectivePass pass(model, seed);
   Mean mean;
-  const MatrixView<const float> rows = input.rows();
+  const RowsView rows = input.rows();
+  std::vector<float> scratch;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
     const std::size_t count = std::min(kEvaluationBatchRows, rows.rows - first);
-    for (const double nats : pass.Run(rows.slice_rows(first, count), first)) mean.Add(nats);
+    for (const double nats : pass.Run(rows.Read(first, count, scratch), first)) mean.Add(nats);
   }
   return mean;
 }
 
 // The finite scores of a part's rows, ascending.
 absl::StatusOr<std::vector<double>> SortedScores(const EvaluationInput& input) {
-  const MatrixView<const float> rows = input.rows();
+  const RowsView rows = input.rows();
+  std::vector<float> scratch;
   std::vector<double> scores(rows.rows);
   Workspace workspace;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
@@ -94,7 +96,7 @@ absl::StatusOr<std::vector<double>> SortedScores(const EvaluationInput& input) {
     const std::size_t count = std::min(kEvaluationBatchRows, rows.rows - first);
     ForwardOutputs outputs;
     outputs.score = std::span(scores).subspan(first, count);
-    input.model.Forward(rows.slice_rows(first, count), outputs, workspace);
+    input.model.Forward(rows.Read(first, count, scratch), outputs, workspace);
   }
   std::erase_if(scores, [](double score) { return !std::isfinite(score); });
   std::sort(scores.begin(), scores.end());

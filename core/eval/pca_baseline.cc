@@ -15,11 +15,11 @@ namespace {
 constexpr double kMaxProducts = 6e10;
 
 // Every k-th row, so that the covariance stays affordable.
-MatrixView<const float> Thinned(MatrixView<const float> rows) {
+RowsView Thinned(const RowsView& rows) {
   const double products =
       static_cast<double>(rows.rows) * static_cast<double>(rows.columns * rows.columns);
   const auto step = static_cast<std::size_t>(std::max(1.0, std::ceil(products / kMaxProducts)));
-  return {rows.data, (rows.rows + step - 1) / step, rows.columns, rows.stride * step};
+  return rows.EveryNth(step);
 }
 
 // A row's components, and the squared length of what they leave.
@@ -43,7 +43,7 @@ double Project(std::span<const float> row, const PcaBasis& basis, std::vector<do
 
 absl::StatusOr<std::optional<PcaBasis>> FitPcaBasis(const EvaluationInput& input,
                                                     std::size_t threads) {
-  const MatrixView<const float> train = input.data.rows(v1::PART_TRAIN);
+  const RowsView train = input.data.rows(v1::PART_TRAIN);
   if (train.columns > kMaxControlColumns || train.rows < 2) return std::nullopt;
   ThreadPool pool(threads);
   Moments moments = MeanAndCovariance(Thinned(train), &pool);
@@ -57,15 +57,17 @@ absl::StatusOr<std::optional<PcaBasis>> FitPcaBasis(const EvaluationInput& input
 
 absl::Status AddPcaBaseline(const EvaluationInput& input, const PcaBasis& basis,
                             MetricList& metrics) {
-  const MatrixView<const float> rows = input.rows();
+  const RowsView rows = input.rows();
+  std::vector<float> scratch(rows.columns);
   const auto width = static_cast<double>(rows.columns);
   std::vector<double> centred(rows.columns), components(basis.axes.rows);
   std::vector<Mean> columns(rows.columns);
   Mean residual;
   for (std::size_t r = 0; r < rows.rows; ++r) {
     if (r % kEvaluationBatchRows == 0) LATENT_RETURN_IF_ERROR(input.CheckStop());
-    residual.Add(Project(rows.row(r), basis, centred, components) / width);
-    for (std::size_t c = 0; c < rows.columns; ++c) columns[c].Add(rows(r, c));
+    const std::span<const float> row = rows.row(r, scratch);
+    residual.Add(Project(row, basis, centred, components) / width);
+    for (std::size_t c = 0; c < rows.columns; ++c) columns[c].Add(row[c]);
   }
   metrics.Add("pca_test_mse_per_element", residual.mean(), input.part, residual.standard_error());
   double variance = 0;
@@ -76,12 +78,13 @@ absl::Status AddPcaBaseline(const EvaluationInput& input, const PcaBasis& basis,
 
 absl::StatusOr<Sample> PcaSample(const EvaluationInput& input, const PcaBasis& basis, v1::Part part,
                                  std::size_t most) {
-  const ConstMatrix rows = EvenlySpaced(input.data.rows(part), most);
+  const RowsView rows = EvenlySpaced(input.data.rows(part), most);
+  std::vector<float> scratch(rows.columns);
   Sample sample{.rows = rows.rows, .columns = basis.axes.rows};
   std::vector<double> centred(rows.columns), components(basis.axes.rows);
   for (std::size_t r = 0; r < rows.rows; ++r) {
     if (r % kEvaluationBatchRows == 0) LATENT_RETURN_IF_ERROR(input.CheckStop());
-    Project(rows.row(r), basis, centred, components);
+    Project(rows.row(r, scratch), basis, centred, components);
     sample.cells.insert(sample.cells.end(), components.begin(), components.end());
   }
   return sample;

@@ -19,13 +19,14 @@ std::size_t StepFor(std::size_t rows, std::size_t most) {
 template <typename FillRows>
 absl::StatusOr<Sample> Gather(const EvaluationInput& input, v1::Part part, std::size_t most,
                               std::size_t columns, const FillRows& fill) {
-  const ConstMatrix chosen = EvenlySpaced(input.data.rows(part), most);
+  std::vector<float> scratch;
+  const RowsView chosen = EvenlySpaced(input.data.rows(part), most);
   Sample sample{.rows = chosen.rows, .columns = columns};
   sample.cells.resize(sample.rows * columns);
   for (std::size_t first = 0; first < chosen.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
     const std::size_t count = std::min(kEvaluationBatchRows, chosen.rows - first);
-    fill(chosen.slice_rows(first, count), sample.view().slice_rows(first, count));
+    fill(chosen.Read(first, count, scratch), sample.view().slice_rows(first, count));
   }
   if (!input.data.info().has_labels) return sample;
   const auto labels = input.data.labels(part);
@@ -51,9 +52,8 @@ void Standardise(std::span<Sample* const> samples) {
 
 }  // namespace
 
-ConstMatrix EvenlySpaced(ConstMatrix rows, std::size_t most) {
-  const std::size_t step = StepFor(rows.rows, most);
-  return {rows.data, (rows.rows + step - 1) / step, rows.columns, rows.stride * step};
+RowsView EvenlySpaced(const RowsView& rows, std::size_t most) {
+  return rows.EveryNth(StepFor(rows.rows, most));
 }
 
 absl::StatusOr<Sample> CodeSample(const EvaluationInput& input, v1::Part part, std::size_t most) {

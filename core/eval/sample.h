@@ -9,7 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/eval/collector.h"
-#include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 namespace latent {
 
@@ -24,7 +24,7 @@ struct Sample {
 };
 
 // At most `most` of the rows: every so many-th, from the first.
-ConstMatrix EvenlySpaced(ConstMatrix rows, std::size_t most);
+RowsView EvenlySpaced(const RowsView& rows, std::size_t most);
 
 // Mean codes of at most `most` rows of a part, with labels. CANCELLED if asked to stop.
 absl::StatusOr<Sample> CodeSample(const EvaluationInput& input, v1::Part part, std::size_t most);

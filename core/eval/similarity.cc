@@ -20,13 +20,15 @@ absl::Status AddSimilarity(const EvaluationInput& input, MetricList& metrics) {
   const auto shape = SsimShapeOf(input.data.info().row_shape);
   const double range = std::sqrt(SquaredRange(input.data.info()));
   if (!shape || !(range > 0)) return absl::OkStatus();
-  const ConstMatrix rows = EvenlySpaced(input.rows(), kMaxRows);
+  std::vector<float> scratch;
+  const RowsView rows = EvenlySpaced(input.rows(), kMaxRows);
   std::vector<float> cells(kEvaluationBatchRows * rows.columns);
   Workspace workspace;
   Mean similarity;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
-    const auto batch = rows.slice_rows(first, std::min(kEvaluationBatchRows, rows.rows - first));
+    const auto batch =
+        rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
     ForwardOutputs outputs;
     outputs.reconstruction = Matrix(cells.data(), batch.rows, batch.columns);
     input.model.Forward(batch, outputs, workspace);

@@ -50,11 +50,15 @@ class PartAsTest final : public Dataset {
  public:
   PartAsTest(const Dataset& data, v1::Part part) : data_(data), part_(part), info_(data.info()) {
     info_.part_rows[v1::PART_TEST] = info_.rows(part);
+    info_.part_cells[v1::PART_TEST] = info_.part_cells[static_cast<std::size_t>(part)];
   }
   const DatasetInfo& info() const override { return info_; }
-  MatrixView<const float> rows(v1::Part part) const override { return data_.rows(Shown(part)); }
+  RowsView rows(v1::Part part) const override { return data_.rows(Shown(part)); }
   std::span<const std::int32_t> labels(v1::Part part) const override {
     return data_.labels(Shown(part));
+  }
+  std::string_view row_id(v1::Part part, std::size_t r) const override {
+    return data_.row_id(Shown(part), r);
   }
 
  private:
@@ -189,8 +193,9 @@ absl::StatusOr<GateFigure> Publisher::Figure(const Autoencoder& model,
 
 absl::Status Publisher::TryFiles(const std::string& directory) const {
   LATENT_ASSIGN_OR_RETURN(const VersionContent read, ReadVersion(directory));
-  const MatrixView<const float> train = data_.rows(v1::PART_TRAIN);
-  const MatrixView<const float> rows = train.slice_rows(0, std::min(kTriedRows, train.rows));
+  const RowsView train = data_.rows(v1::PART_TRAIN);
+  std::vector<float> cells;
+  const MatrixView<const float> rows = train.Read(0, std::min(kTriedRows, train.rows), cells);
   const std::vector<float> expected = Answers(*content_.model, rows);
   const std::vector<float> found = Answers(*read.model, rows);
   for (const float value : expected) {

@@ -162,7 +162,8 @@ absl::Status RunningJob::Measure(const Autoencoder& model, const Dataset& data,
 absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencoder& model,
                                                                 const Dataset& data) const {
   if (model.variational()) return StandardNormalSampler(model.latent_dim());
-  const MatrixView<const float> rows = data.rows(v1::PART_TRAIN);
+  const RowsView rows = data.rows(v1::PART_TRAIN);
+  std::vector<float> scratch;
   std::vector<float> cells(rows.rows * model.latent_dim());
   const MatrixView<float> codes(cells.data(), rows.rows, model.latent_dim());
   Workspace workspace;
@@ -171,7 +172,7 @@ absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencode
     const std::size_t count = std::min(kEncodeRows, rows.rows - first);
     ForwardOutputs outputs;
     outputs.codes = codes.slice_rows(first, count);
-    model.Forward(rows.slice_rows(first, count), outputs, workspace);
+    model.Forward(rows.Read(first, count, scratch), outputs, workspace);
   }
   return FitGaussianSampler(codes);
 }

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 LATENT_NUMERICS_BEGIN
 
@@ -16,8 +16,10 @@ struct ColumnStatistics {
   std::vector<double> min, max, mean, variance;
 };
 
-// Two passes (mean, then squared deviations), rows in order. `rows` holds at least one row.
-ColumnStatistics ComputeColumnStatistics(ConstMatrix rows);
+// Two passes (mean, then squared deviations), rows in order. `rows` holds at least one row. Of
+// sparse rows only the stored cells are read; minimum, maximum and mean have the same bits as those
+// of the same rows stored densely, the variance differs by rounding.
+ColumnStatistics ComputeColumnStatistics(const RowsView& rows);
 
 LATENT_NUMERICS_END
 

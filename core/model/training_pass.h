@@ -15,12 +15,13 @@
 
 #include "core/model/composed_autoencoder.h"
 #include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 LATENT_NUMERICS_BEGIN
 
 // One step's input.
 struct Batch {
-  ConstMatrix rows;                        // all training rows, dataset units
+  RowsView rows;                           // all training rows, dataset units
   std::span<const std::uint64_t> indices;  // the batch's rows, in order; 1 to max_batch
   std::uint64_t seed = 0;                  // with epoch and index, the key of a row's noise
   std::uint64_t epoch = 0;

@@ -25,7 +25,7 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
     reconstruction[r] = kl[r] = charged[r] = l1[r] = l2[r] = 0;
     const std::uint64_t index = batch.indices[r];
     const std::span<Real> clean(target.data() + r * columns, columns);
-    parts.scaling.Apply(batch.rows.row(index), clean);
+    parts.scaling.Apply(batch.rows.row(index, clean), clean);
     if (!corrupts) continue;
     const std::span<Real> row(noisy.data() + r * columns, columns);
     std::copy(clean.begin(), clean.end(), row.begin());

@@ -57,23 +57,33 @@ void AddProducts(const RowMajor& centred, ThreadPool* pool, RowMajor& sums) {
 
 }  // namespace
 
-Moments MeanAndCovariance(ConstMatrix rows, ThreadPool* pool) {
-  const std::size_t n = rows.columns;
-  const double count = static_cast<double>(rows.rows);
+Moments MeanAndCovariance(const RowsView& rows, ThreadPool* pool) {
+  std::vector<Real> scratch;
+  const auto read = [&](std::size_t first, std::size_t count) {
+    return rows.Read(first, count, scratch);
+  };
+  return MeanAndCovariance(rows.rows, rows.columns, read, pool);
+}
+
+Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, ThreadPool* pool) {
+  const double count = static_cast<double>(rows);
   Moments moments{std::vector<double>(n), DoubleMatrix(n, n)};
-  for (std::size_t r = 0; r < rows.rows; ++r) {
-    for (std::size_t c = 0; c < n; ++c) moments.mean[c] += static_cast<double>(rows(r, c));
+  for (std::size_t first = 0; first < rows; first += kBlockRows) {
+    const ConstMatrix block = read(first, std::min(kBlockRows, rows - first));
+    for (std::size_t r = 0; r < block.rows; ++r) {
+      for (std::size_t c = 0; c < n; ++c) moments.mean[c] += static_cast<double>(block(r, c));
+    }
   }
   for (double& mean : moments.mean) mean /= count;
 
   RowMajor sums = RowMajor::Zero(Index(n), Index(n));
   RowMajor centred;
-  for (std::size_t first = 0; first < rows.rows; first += kBlockRows) {
-    const std::size_t height = std::min(kBlockRows, rows.rows - first);
-    centred.resize(Index(height), Index(n));
-    for (std::size_t r = 0; r < height; ++r) {
+  for (std::size_t first = 0; first < rows; first += kBlockRows) {
+    const ConstMatrix block = read(first, std::min(kBlockRows, rows - first));
+    centred.resize(Index(block.rows), Index(n));
+    for (std::size_t r = 0; r < block.rows; ++r) {
       for (std::size_t c = 0; c < n; ++c) {
-        centred(Index(r), Index(c)) = static_cast<double>(rows(first + r, c)) - moments.mean[c];
+        centred(Index(r), Index(c)) = static_cast<double>(block(r, c)) - moments.mean[c];
       }
     }
     AddProducts(centred, pool, sums);

@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/thread_pool.h"
-#include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 LATENT_NUMERICS_BEGIN
 
@@ -30,8 +30,12 @@ struct Moments {
   DoubleMatrix covariance;   // [columns x columns], divided by N, symmetric to the bit
 };
 // Mean and covariance of the rows (at least one), accumulated in double about the mean. The same
-// bits with and without a pool, whatever its size.
-Moments MeanAndCovariance(ConstMatrix rows, ThreadPool* pool = nullptr);
+// bits with and without a pool, whatever its size. Sparse rows are read a block at a time.
+Moments MeanAndCovariance(const RowsView& rows, ThreadPool* pool = nullptr);
+// The same of rows that `read` gives: rows first .. first + count - 1, good until the next call. It
+// is called for all blocks in order, twice.
+using ReadBlock = absl::FunctionRef<ConstMatrix(std::size_t first, std::size_t count)>;
+Moments MeanAndCovariance(std::size_t rows, std::size_t columns, ReadBlock read, ThreadPool* pool);
 
 struct SymmetricEigen {
   std::vector<double> values;  // descending

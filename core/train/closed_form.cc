@@ -7,16 +7,16 @@
 
 namespace latent {
 
-absl::Status SolvePca(ConstMatrix rows, ThreadPool& pool, ComposedAutoencoder& model) {
-  std::vector<Real> cells(rows.rows * rows.columns);
-  const Matrix scaled(cells.data(), rows.rows, rows.columns);
-  pool.Run([&](std::size_t thread) {
-    const auto [first, count] = Share(rows.rows, pool.threads(), thread);
-    if (count > 0) {
-      model.ScaleRows(rows.slice_rows(first, count), scaled.slice_rows(first, count));
-    }
-  });
-  const Moments moments = MeanAndCovariance(scaled, &pool);
+absl::Status SolvePca(const RowsView& rows, ThreadPool& pool, ComposedAutoencoder& model) {
+  std::vector<Real> scratch;
+  std::vector<Real> cells;
+  const auto scaled = [&](std::size_t first, std::size_t count) -> ConstMatrix {
+    cells.resize(count * rows.columns);
+    const Matrix block(cells.data(), count, rows.columns);
+    model.ScaleRows(rows.Read(first, count, scratch), block);
+    return block;
+  };
+  const Moments moments = MeanAndCovariance(rows.rows, rows.columns, scaled, &pool);
   LATENT_ASSIGN_OR_RETURN(SymmetricEigen eigen, EigenSymmetric(moments.covariance));
   return model.SetLinear(
       MatrixView<const double>(eigen.vectors.cells.data(), model.latent_dim(), rows.columns),

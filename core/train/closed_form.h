@@ -6,14 +6,14 @@
 #include "absl/status/status.h"
 #include "core/base/thread_pool.h"
 #include "core/model/composed_autoencoder.h"
-#include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 namespace latent {
 
 // Sets `model` to the projection on the leading latent_dim eigenvectors of the rows' covariance
 // (1/N) in scaled units. Each component's largest entry by magnitude is positive, so that the same
 // rows always give the same signs. `rows` are in dataset units.
-absl::Status SolvePca(ConstMatrix rows, ThreadPool& pool, ComposedAutoencoder& model);
+absl::Status SolvePca(const RowsView& rows, ThreadPool& pool, ComposedAutoencoder& model);
 
 }  // namespace latent
 

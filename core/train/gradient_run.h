@@ -64,7 +64,7 @@ class GradientRun {
   const v1::TrainingPlan& plan_;
   const v1::GradientSolver& solver_;
   const TrainCallbacks& callbacks_;
-  const ConstMatrix rows_;
+  const RowsView rows_;
   std::unique_ptr<ComposedAutoencoder> model_;
   TrainingPass pass_;
   ValidationPass validation_;

@@ -18,6 +18,14 @@ std::uint64_t CountChain(const v1::Network& network, bool weights, std::uint64_t
   return count;
 }
 
+// Of the rows in memory; a sparse cell takes its column, too, and a row its offset.
+std::uint64_t DatasetBytes(const v1::DatasetSchema& data) {
+  const std::uint64_t rows = data.train_rows() + data.validation_rows() + data.test_rows();
+  if (!data.sparse()) return rows * data.columns() * sizeof(float);
+  return data.stored_cells() * (sizeof(float) + sizeof(std::uint32_t)) +
+         rows * sizeof(std::uint64_t);
+}
+
 }  // namespace
 
 std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns) {
@@ -36,8 +44,7 @@ std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns)
 std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {
   const v1::DatasetSchema& data = plan.data();
   const std::uint64_t columns = data.columns();
-  const std::uint64_t rows = data.train_rows() + data.validation_rows() + data.test_rows();
-  const std::uint64_t dataset = rows * columns * sizeof(float);
+  const std::uint64_t dataset = DatasetBytes(data);
   if (plan.training().solver().has_pca()) {
     return dataset + 4 * columns * columns * sizeof(double);
   }

@@ -8,14 +8,14 @@
 
 #include "core/base/thread_pool.h"
 #include "core/model/autoencoder.h"
-#include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 namespace latent {
 
 class ValidationPass {
  public:
   // Rows in dataset units; they must outlive this.
-  explicit ValidationPass(ConstMatrix rows) : rows_(rows), nats_(rows.rows) {}
+  explicit ValidationPass(const RowsView& rows) : rows_(rows), nats_(rows.rows) {}
 
   // Mean over the rows of -log p(x|z) + KL in nats, scaled units, without noise or penalties.
   // Gaussian latents draw one z a row, keyed by (seed, row); deterministic ones use the code.
@@ -24,13 +24,13 @@ class ValidationPass {
  private:
   struct Scratch {
     Workspace workspace;
-    std::vector<Real> codes, sigma;
+    std::vector<Real> cells, codes, sigma;
     std::vector<double> kl;
   };
   void Chunk(const Autoencoder& model, std::uint64_t seed, std::size_t first, std::size_t count,
              Scratch& scratch);
 
-  ConstMatrix rows_;
+  RowsView rows_;
   std::vector<double> nats_;  // one a row, so that the sum runs in row order
   std::vector<Scratch> scratch_;
 };

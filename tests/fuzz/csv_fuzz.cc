@@ -8,6 +8,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr const char* kLabels[] = {"", "-1", "0", "label"};
   csv.label_column = kLabels[data[0] >> 2 & 3];
   if ((data[0] & 16) != 0) csv.delimiter = ';';
-  latent::FuzzRows(data + 1, size - 1, latent::FileFormat::kCsv, csv);
+  latent::FuzzRows(data + 1, size - 1, latent::FileFormat::kCsv, {.csv = csv});
   return 0;
 }

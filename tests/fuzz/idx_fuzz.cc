@@ -1,6 +1,6 @@
 #include "tests/fuzz/fuzz_rows.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  latent::FuzzRows(data, size, latent::FileFormat::kIdx, {});
+  latent::FuzzRows(data, size, latent::FileFormat::kIdx);
   return 0;
 }

@@ -1,6 +1,6 @@
 #include "tests/fuzz/fuzz_rows.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  latent::FuzzRows(data, size, latent::FileFormat::kNpy, {});
+  latent::FuzzRows(data, size, latent::FileFormat::kNpy);
   return 0;
 }

@@ -1,11 +1,8 @@
 #include <algorithm>
-#include <cmath>
 #include <limits>
-#include <system_error>
 #include <utility>
 #include <vector>
 
-#include "absl/strings/charconv.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
@@ -16,25 +13,7 @@
 namespace latent {
 namespace {
 
-constexpr std::size_t kMaxCellBytes = 64;
 constexpr std::size_t kMaxNameBytes = 256;
-
-// A decimal number with nothing around it; "nan" and "inf" count as (unwelcome) numbers.
-std::optional<double> ParseNumber(std::string_view text) {
-  if (text.size() > 1 && text.front() == '+' && text[1] != '-') text.remove_prefix(1);
-  // absl::from_chars would take hexadecimal numbers.
-  if (text.find_first_of("xX") != std::string_view::npos) return std::nullopt;
-  double value = 0;
-  const char* const end = text.data() + text.size();
-  const auto result = absl::from_chars(text.data(), end, value);
-  // Out of range leaves 0 or the greatest double, which is what is meant or what is then refused.
-  if (text.empty() || result.ptr != end || result.ec == std::errc::invalid_argument) {
-    return std::nullopt;
-  }
-  return result.ec == std::errc::result_out_of_range && std::abs(value) > 1
-             ? std::copysign(std::numeric_limits<double>::infinity(), value)
-             : value;
-}
 
 class CsvReader : public RowReader {
  public:
@@ -163,10 +142,10 @@ absl::Status CsvReader::ParseRow(std::span<double> cells, std::int32_t* label) {
       *label = *value;
       continue;
     }
-    const auto value = texts[c].size() > kMaxCellBytes ? std::nullopt : ParseNumber(texts[c]);
+    const auto value = ParseNumber(texts[c]);
     if (!value) {
       return Bad(c, texts[c].empty() ? "expected a number, got an empty cell"
-                                     : absl::StrCat("expected a number of at most ", kMaxCellBytes,
+                                     : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
                                                     " bytes, got ", Shown(texts[c])));
     }
     LATENT_RETURN_IF_ERROR(CheckCell(*value, options_.name, row_, c + 1));
@@ -180,12 +159,7 @@ absl::StatusOr<std::int32_t> CsvReader::ParseLabel(std::string_view cell) const 
   const auto& names = options_.label_names;
   const auto name = std::find(names.begin(), names.end(), cell);
   if (name != names.end()) return static_cast<std::int32_t>(name - names.begin());
-  const auto value = cell.size() > kMaxCellBytes ? std::nullopt : ParseNumber(cell);
-  constexpr double kLeast = std::numeric_limits<std::int32_t>::min();
-  constexpr double kMost = std::numeric_limits<std::int32_t>::max();
-  if (value && *value >= kLeast && *value <= kMost && *value == std::floor(*value)) {
-    return static_cast<std::int32_t>(*value);
-  }
+  if (const auto value = ParseLabelNumber(cell)) return *value;
   return absl::InvalidArgumentError(absl::StrCat("expected a whole number",
                                                  names.empty() ? "" : " or one of label_names",
                                                  " as the label, got ", Shown(cell)));

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,17 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenNpy(std::unique_ptr<ByteSource> b
 // within); a quote ends on its line. Blank lines are skipped, lines end in LF or CRLF.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenCsv(std::unique_ptr<ByteSource> bytes,
                                                    const ReadOptions& options);
+// Lines "<label> <index>:<value> ..." or without label, all alike; indices rise. "#" begins a
+// comment.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenLibsvm(std::unique_ptr<ByteSource> bytes,
+                                                      const ReadOptions& options);
+
+inline constexpr std::size_t kMaxNumberBytes = 64;
+// A decimal number with nothing around it; "nan" and "inf" count as (unwelcome)
+// numbers. None if it is longer than kMaxNumberBytes.
+std::optional<double> ParseNumber(std::string_view text);
+// A whole number that an int32 holds.
+std::optional<std::int32_t> ParseLabelNumber(std::string_view text);
 
 // "<file>: row <row>, column <column>: <what>"; both from 1.
 absl::Status BadCell(std::string_view file, std::uint64_t row, std::uint64_t column,

@@ -73,6 +73,47 @@ TEST(NpyTest, KeepsTheShapeOfARow) {
   EXPECT_TRUE(table->header.bytes);
 }
 
+TEST(LibsvmTest, ReadsLabelsAndCells) {
+  const auto table = ReadAll("+1 1:0.5 3:-2 # note\n-1\n# note\n1 2:0 3:4\n", FileFormat::kLibsvm);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->rows,
+              ElementsAre(ElementsAre(0.5, 0, -2), ElementsAre(0, 0, 0), ElementsAre(0, 0, 4)));
+  EXPECT_THAT(table->labels, ElementsAre(1, -1, 1));
+  EXPECT_TRUE(table->header.sparse);
+  EXPECT_EQ(table->header.index_base, 1);
+}
+
+TEST(LibsvmTest, ReadsRowsWithoutLabels) {
+  const auto table = ReadAll("1:1\n2:2\n", FileFormat::kLibsvm);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->rows, ElementsAre(ElementsAre(1, 0), ElementsAre(0, 2)));
+  EXPECT_FALSE(table->header.has_labels);
+}
+
+TEST(LibsvmTest, AnIndexOfZeroMeansThatColumnsCountFromZero) {
+  const auto table = ReadAll("1 2:5\n0 0:3\n", FileFormat::kLibsvm);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->rows, ElementsAre(ElementsAre(0, 0, 5), ElementsAre(3, 0, 0)));
+  EXPECT_EQ(table->header.index_base, 0);
+}
+
+TEST(LibsvmTest, ColumnsCountFromWhereTheCallerSays) {
+  const auto table = ReadAll("2:5\n", FileFormat::kLibsvm, {.libsvm = {.index_base = 0}});
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_EQ(table->header.columns, 3u);
+}
+
+TEST(LibsvmTest, GivesOnlyTheCellsThatAreNotZero) {
+  auto reader = OpenRows(FromMemory("1 2:0 7:4\n"), FileFormat::kLibsvm, {.name = "f"});
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  SparseCells cells;
+  std::int32_t label = 0;
+  ASSERT_TRUE((*reader)->NextSparse(cells, &label).value());
+  EXPECT_THAT(cells.columns, ElementsAre(6));
+  EXPECT_THAT(cells.values, ElementsAre(4));
+  EXPECT_FALSE((*reader)->NextSparse(cells, &label).value());
+}
+
 TEST(OpenRowsTest, UnpacksGzip) {
   const auto table = ReadAll(Gzip("1,2\n3,4\n"), FileFormat::kCsv);
   ASSERT_TRUE(table.ok()) << table.status();

@@ -220,5 +220,38 @@ INSTANTIATE_TEST_SUITE_P(
                            "ELF\x02\x01\x01\x00",
                            "1,2\n", "its format was not recognised"}));
 
+INSTANTIATE_TEST_SUITE_P(
+    Libsvm, HostileBytesTest,
+    ::testing::Values(
+        Case{"empty", FileFormat::kLibsvm, "", "1 1:1\n", "file: is empty"},
+        Case{"comments alone", FileFormat::kLibsvm, "# no\n", "# no\n1:1\n", "holds no rows"},
+        Case{"no cell", FileFormat::kLibsvm, "1\n0\n", "1\n0 1:1\n", "holds no <index>:<value>"},
+        Case{"falling indices", FileFormat::kLibsvm, "1 1:1\n0 3:1 2:1\n", "1 1:1\n0 2:1 3:1\n",
+             "row 2: expected rising indices, got 2 after 3 (line 2)"},
+        Case{"an index twice", FileFormat::kLibsvm, "1 3:1 3:1\n", "1 2:1 3:1\n",
+             "got 3 after 3"},
+        Case{"a huge index", FileFormat::kLibsvm, "1 4294967295:1\n", "1 65536:1\n",
+             "an index of at most 65536"},
+        Case{"an index beyond 64 bits", FileFormat::kLibsvm, "1 99999999999999999999:1\n",
+             "1 9999:1\n", "an index of at most 65536"},
+        Case{"a negative index", FileFormat::kLibsvm, "1 -1:1\n", "1 1:1\n", "got \"-1:1\""},
+        Case{"one column too many from 0", FileFormat::kLibsvm, "1 0:1 65536:1\n",
+             "1 0:1 65535:1\n", "65535 is the greatest"},
+        Case{"no colon", FileFormat::kLibsvm, "1 1:1 7\n", "1 1:1 7:1\n", "got \"7\""},
+        Case{"no value", FileFormat::kLibsvm, "1 1:\n", "1 1:1\n", "a number after the colon"},
+        Case{"a query id", FileFormat::kLibsvm, "1 qid:3 1:1\n", "1 1:1\n", "got \"qid:3\""},
+        Case{"NaN", FileFormat::kLibsvm, "1 1:nan\n", "1 1:0\n", "expected a finite number"},
+        Case{"beyond float32", FileFormat::kLibsvm, "1 1:1e39\n", "1 1:1e38\n",
+             "within float32's range"},
+        Case{"a label that is no whole number", FileFormat::kLibsvm, "1.5 1:1\n", "2 1:1\n",
+             "expected a whole number as the label"},
+        Case{"two labels", FileFormat::kLibsvm, "1,2 1:1\n", "2 1:1\n", "got \"1,2\""},
+        Case{"a label comes late", FileFormat::kLibsvm, "1:1\n1 1:1\n", "1:1\n1:1\n",
+             "rows before have none"},
+        Case{"a label is missing", FileFormat::kLibsvm, "1 1:1\n1:1\n", "1 1:1\n0 1:1\n",
+             "rows before have one"},
+        Case{"0 where the caller says 1", FileFormat::kLibsvm, "0:1\n", "1:1\n",
+             "libsvm.index_base is 1", {.libsvm = {.index_base = 1}}}));
+
 }  // namespace
 }  // namespace latent

@@ -56,7 +56,7 @@ TEST_F(ParseDatasetTest, WritesWhatItOpensAgain) {
   request_.value_scale = 0.5;
   const auto dataset = ParseAndOpen();
   ASSERT_NE(dataset, nullptr);
-  const auto rows = dataset->rows(v1::PART_TRAIN);
+  const auto rows = dataset->rows(v1::PART_TRAIN).dense();
   EXPECT_THAT(rows.row(0), ElementsAre(0.5f, -1.0f));
   EXPECT_THAT(rows.row(1), ElementsAre(1.5f, 2.0f));
   EXPECT_THAT(dataset->labels(v1::PART_TRAIN), ElementsAre(0, 1));
@@ -91,7 +91,7 @@ TEST_F(ParseDatasetTest, ReadsImagesAndLabelsFiles) {
   const auto dataset = ParseAndOpen();
   ASSERT_NE(dataset, nullptr);
   EXPECT_THAT(dataset->info().row_shape, ElementsAre(1, 2, 1));
-  EXPECT_THAT(dataset->rows(v1::PART_TRAIN).row(1), ElementsAre(0.2f, 0.0f));
+  EXPECT_THAT(dataset->rows(v1::PART_TRAIN).dense().row(1), ElementsAre(0.2f, 0.0f));
   EXPECT_THAT(dataset->labels(v1::PART_TRAIN), ElementsAre(4, 9));
   EXPECT_EQ(dataset->info().value_scale, 1.0 / 255);
 }
@@ -108,7 +108,7 @@ TEST_F(ParseDatasetTest, SplitsRowsTogetherWithTheirLabels) {
   EXPECT_EQ(dataset->rows(v1::PART_VALIDATION).rows, 9u);
   EXPECT_EQ(dataset->rows(v1::PART_TRAIN).rows, 81u);
   for (const v1::Part part : {v1::PART_TRAIN, v1::PART_VALIDATION, v1::PART_TEST}) {
-    const auto rows = dataset->rows(part);
+    const auto rows = dataset->rows(part).dense();
     for (std::size_t r = 0; r < rows.rows; ++r) {
       EXPECT_EQ(rows(r, 0), static_cast<float>(dataset->labels(part)[r]));
     }
@@ -136,7 +136,7 @@ TEST_F(ParseDatasetTest, ReadsTheDigits) {
   request_.value_scale = 1.0 / 16;
   const auto dataset = ParseAndOpen();
   ASSERT_NE(dataset, nullptr);
-  const auto rows = dataset->rows(v1::PART_TRAIN);
+  const auto rows = dataset->rows(v1::PART_TRAIN).dense();
   ASSERT_EQ(rows.rows, 1797u);
   ASSERT_EQ(rows.columns, 64u);
   EXPECT_EQ(dataset->info().max, 1);
@@ -274,7 +274,7 @@ TEST_F(OpenDatasetTest, RefusesDamagedInfo) {
 }
 
 TEST_F(OpenDatasetTest, RefusesANewerFormat) {
-  Overwrite("dataset.json", "{\"format_version\": 2}");
+  Overwrite("dataset.json", "{\"format_version\": 3}");
   EXPECT_EQ(Open(), absl::StatusCode::kFailedPrecondition);
 }
 

@@ -57,6 +57,27 @@ std::vector<std::string> Names(const Evaluation& evaluation) {
   return names;
 }
 
+TEST(EvaluateTest, SparseRowsGiveTheFiguresOfTheSameDenseRows) {
+  FakeModel model(4, 2);
+  model.shift = 0.5;
+  model.model_spec.mutable_corruption()->mutable_gaussian()->set_sigma(0.2);
+  const auto labelled = [](std::size_t rows, std::uint64_t seed) {
+    InMemoryPart part = {Uniform(rows * 4, seed), std::vector<std::int32_t>(rows)};
+    for (std::size_t r = 0; r < rows; ++r) part.labels[r] = part.cells[r * 4] > 0.5f ? 1 : 0;
+    return part;
+  };
+  const auto dense = MakeDataset({.columns = 4}, labelled(400, 1), labelled(60, 2), labelled(300, 3));
+  const Evaluation expected = Report(model, *dense);
+  const Evaluation found = Report(model, *MakeSparse(*dense));
+  EXPECT_THAT(Names(found), ::testing::Contains("knn5_code_accuracy"));
+  EXPECT_THAT(Names(found), ::testing::Contains("denoised_psnr_db"));
+  ASSERT_EQ(Names(found), Names(expected));
+  for (std::size_t i = 0; i < found.metrics.size(); ++i) {
+    EXPECT_EQ(found.metrics[i].value(), expected.metrics[i].value()) << found.metrics[i].name();
+  }
+  EXPECT_EQ(found.score_quantiles, expected.score_quantiles);
+}
+
 TEST(EvaluateTest, ReportsSquaredErrorPerRowAndElement) {
   FakeModel model(4, 2);
   model.shift = 0.5f;

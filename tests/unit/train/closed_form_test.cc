@@ -61,6 +61,13 @@ INSTANTIATE_TEST_SUITE_P(Digits, PcaTest,
                                          Optimum{16, 0.706796}, Optimum{32, 0.157909}),
                          [](const auto& param) { return absl::StrCat("k", param.param.k); });
 
+TEST(PcaTest, SparseRowsGiveTheWeightsOfTheSameDenseRows) {
+  const auto dense = SomeDigits(600, 0);
+  const auto sparse = MakeSparse(*dense);
+  const auto weights = FitWeights(PlanFor(*dense, PcaRequest(5)), *dense);
+  EXPECT_EQ(FitWeights(PlanFor(*sparse, PcaRequest(5)), *sparse), weights);
+}
+
 TEST(ClosedFormTest, UntiedWeightsGiveTheSameProjection) {
   const auto data = AllDigits();
   const auto tied = Fit(PlanFor(*data, PcaRequest(8)), *data);

@@ -204,6 +204,18 @@ TEST(PlanTest, CountsParametersAndUpdates) {
   EXPECT_GT(plan.training_bytes(), 64u * 1797 * 4);
 }
 
+TEST(PlanTest, CountsTheBytesThatSparseRowsTake) {
+  DatasetInfo info = DigitsInfo();
+  const auto dense = ResolveText("", info);
+  info.sparse = true;
+  info.part_cells = {0, 1000, 100, 10};
+  const auto sparse = ResolveText("", info);
+  ASSERT_TRUE(dense.ok() && sparse.ok());
+  EXPECT_EQ(dense->training_bytes() - sparse->training_bytes(),
+            1797u * 64 * 4 - (1110 * 8 + 1797 * 8));
+  EXPECT_EQ(sparse->data().stored_cells(), 1110u);
+}
+
 TEST(PlanTest, FewRowsAreSeenOftenInSmallBatches) {
   struct Case {
     std::uint64_t rows;

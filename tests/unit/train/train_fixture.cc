@@ -62,7 +62,9 @@ std::vector<float> FitWeights(const v1::TrainingPlan& plan, const Dataset& data)
 }
 
 double SquaredErrorPerRow(const Autoencoder& model, const Dataset& data) {
-  const auto rows = data.rows(v1::PART_TRAIN);
+  std::vector<float> scratch;
+  const RowsView part = data.rows(v1::PART_TRAIN);
+  const auto rows = part.Read(0, part.rows, scratch);
   std::vector<double> errors(rows.rows);
   ForwardOutputs outputs;
   outputs.squared_error = errors;

@@ -71,6 +71,14 @@ TEST_P(RecipeTest, OneAndTwoThreadsGiveTheSameWeights) {
   EXPECT_EQ(FitWeights(plan, *data), one);
 }
 
+TEST_P(RecipeTest, SparseRowsGiveTheWeightsOfTheSameDenseRows) {
+  const auto dense = SomeDigits(150, 50);
+  const auto sparse = MakeSparse(*dense);
+  ASSERT_TRUE(sparse->rows(v1::PART_TRAIN).sparse());
+  EXPECT_EQ(FitWeights(PlanFor(*sparse, Small(GetParam().more)), *sparse),
+            FitWeights(PlanFor(*dense, Small(GetParam().more)), *dense));
+}
+
 TEST_P(RecipeTest, ResumesFromAnyCheckpointToTheSameWeights) {
   const auto data = SomeDigits(300, 50);
   const v1::TrainingPlan plan = PlanFor(*data, Small(GetParam().more));
