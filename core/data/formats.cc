@@ -58,7 +58,7 @@ absl::StatusOr<const Format*> FindFormat(FileFormat wanted, const std::string& n
 
 std::span<const Format> Formats() { return kFormats; }
 
-absl::StatusOr<bool> RowReader::NextSparse(SparseCells& cells, std::int32_t* label) {
+absl::StatusOr<bool> RowReader::NextSparse(SparseValues& cells, std::int32_t* label) {
   std::vector<double> dense(header().columns);
   LATENT_ASSIGN_OR_RETURN(const bool more, Next(dense, label));
   cells.columns.clear();

@@ -55,7 +55,7 @@ struct RowsHeader {
 };
 
 // The cells of a row that are not 0.
-struct SparseCells {
+struct SparseValues {
   std::vector<std::uint32_t> columns;  // rising
   std::vector<double> values;
 };
@@ -69,7 +69,7 @@ class RowReader {
   virtual absl::StatusOr<bool> Next(std::span<double> cells, std::int32_t* label) = 0;
   // The same row as its cells that are not 0; of formats that hold such rows without making dense
   // ones.
-  virtual absl::StatusOr<bool> NextSparse(SparseCells& cells, std::int32_t* label);
+  virtual absl::StatusOr<bool> NextSparse(SparseValues& cells, std::int32_t* label);
   // With has_ids: the id of the row that was read last.
   virtual std::string_view id() const { return ""; }
 };

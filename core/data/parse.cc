@@ -78,7 +78,7 @@ class Parser {
   std::uint64_t total_rows_ = 0;
   std::uint64_t total_bytes_ = 0;
   std::vector<double> cells_;  // of the row being read
-  SparseCells sparse_cells_;
+  SparseValues sparse_cells_;
   StoredRow row_;
 };
 

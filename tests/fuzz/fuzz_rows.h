@@ -17,7 +17,7 @@ inline void Require(bool promise) {
   if (!promise) std::abort();
 }
 
-inline void CheckSparseRow(const SparseCells& cells, std::uint32_t columns) {
+inline void CheckSparseRow(const SparseValues& cells, std::uint32_t columns) {
   Require(cells.columns.size() == cells.values.size());
   for (std::size_t i = 0; i < cells.columns.size(); ++i) {
     Require(cells.columns[i] < columns);
@@ -43,7 +43,7 @@ inline void FuzzRows(const std::uint8_t* data, std::size_t size, FileFormat form
   Require(product == header.columns);
   Require(header.column_names.empty() || header.column_names.size() == header.columns);
   std::vector<double> cells(header.columns);
-  SparseCells sparse;
+  SparseValues sparse;
   std::int32_t label = 0;
   // Packed files may hold many rows; a fuzzer wants its answer soon.
   for (int row = 0; row < 1000; ++row) {

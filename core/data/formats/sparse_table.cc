@@ -20,14 +20,14 @@ class TableReader : public RowReader {
   const RowsHeader& header() const override { return header_; }
 
   absl::StatusOr<bool> Next(std::span<double> cells, std::int32_t* label) override {
-    SparseCells row;
+    SparseValues row;
     LATENT_ASSIGN_OR_RETURN(const bool more, NextSparse(row, label));
     std::fill(cells.begin(), cells.end(), 0.0);
     for (std::size_t i = 0; i < row.columns.size(); ++i) cells[row.columns[i]] = row.values[i];
     return more;
   }
 
-  absl::StatusOr<bool> NextSparse(SparseCells& cells, std::int32_t* label) override {
+  absl::StatusOr<bool> NextSparse(SparseValues& cells, std::int32_t* label) override {
     cells.columns.clear();
     cells.values.clear();
     if (next_ == table_.row_ends.size()) return false;

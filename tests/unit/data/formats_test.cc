@@ -106,7 +106,7 @@ TEST(LibsvmTest, ColumnsCountFromWhereTheCallerSays) {
 TEST(LibsvmTest, GivesOnlyTheCellsThatAreNotZero) {
   auto reader = OpenRows(FromMemory("1 2:0 7:4\n"), FileFormat::kLibsvm, {.name = "f"});
   ASSERT_TRUE(reader.ok()) << reader.status();
-  SparseCells cells;
+  SparseValues cells;
   std::int32_t label = 0;
   ASSERT_TRUE((*reader)->NextSparse(cells, &label).value());
   EXPECT_THAT(cells.columns, ElementsAre(6));
