@@ -97,8 +97,10 @@ v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
   schema.set_test_rows(info.rows(v1::PART_TEST));
   schema.set_train_min(info.train_min);
   schema.set_train_max(info.train_max);
-  schema.set_sparse(info.sparse);
-  schema.set_stored_cells(info.stored_cells());
+  if (info.sparse) {
+    schema.set_sparse(true);
+    schema.set_stored_cells(info.stored_cells());
+  }
   return schema;
 }
 

@@ -1,6 +1,6 @@
-// A READY dataset in memory: every part's rows, dense or sparse, in dataset units, and their labels.
-// Immutable; shared by jobs and slices as shared_ptr<const Dataset>; any thread.
-// Not its job: uploads and states (core/store/datasets), batches (core/data/batches).
+// A READY dataset in memory: every part's rows, dense or sparse, in dataset units, and their
+// labels. Immutable; shared by jobs and slices as shared_ptr<const Dataset>; any thread. Not its
+// job: uploads and states (core/store/datasets), batches (core/data/batches).
 #ifndef LATENT_CORE_DATA_DATASET_H_
 #define LATENT_CORE_DATA_DATASET_H_
 
@@ -31,9 +31,9 @@ struct DatasetInfo {
   std::array<std::uint64_t, 4> part_rows{};    // by v1::Part
   bool has_labels = false;
   std::vector<std::string> label_names = {};
-  double min = 0, max = 0;              // over all parts, zeros that are not stored included
-  double train_min = 0, train_max = 0;  // over TRAIN
-  bool sparse = false;                  // only cells that are not 0 are stored
+  double min = 0, max = 0;                    // over all parts, zeros that are not stored included
+  double train_min = 0, train_max = 0;        // over TRAIN
+  bool sparse = false;                        // only cells that are not 0 are stored
   std::array<std::uint64_t, 4> part_cells{};  // cells that are stored, by v1::Part; sparse only
   bool has_row_ids = false;                   // e.g. the users of user-item pairs
   std::optional<int> index_base = {};         // number of libsvm files' first column

@@ -92,10 +92,9 @@ class MappedDataset : public Dataset {
     if (count > kMostRows || count > ~0ull / sizeof(float) / info_.columns) {
       return absl::DataLossError(absl::StrCat(InfoPath(dir), " declares ", count, " rows"));
     }
-    LATENT_RETURN_IF_ERROR(info_.sparse
-                               ? MapSparse(dir, part, check)
-                               : MapFile(dir, part, PartFile::kRows,
-                                         count * info_.columns * sizeof(float), check));
+    LATENT_RETURN_IF_ERROR(info_.sparse ? MapSparse(dir, part, check)
+                                        : MapFile(dir, part, PartFile::kRows,
+                                                  count * info_.columns * sizeof(float), check));
     if (info_.has_labels) {
       LATENT_RETURN_IF_ERROR(
           MapFile(dir, part, PartFile::kLabels, count * sizeof(std::int32_t), check));

@@ -73,7 +73,7 @@ class Parser {
   std::array<float, 4> min_{};
   std::array<float, 4> max_{};
   std::vector<std::unique_ptr<RowReader>> readers_;  // of ROWS files, by place in the request
-  const ParseFile* first_ = nullptr;  // ROWS file that settled the header
+  const ParseFile* first_ = nullptr;                 // ROWS file that settled the header
   RowLayout layout_;
   std::uint64_t total_rows_ = 0;
   std::uint64_t total_bytes_ = 0;
@@ -123,8 +123,7 @@ absl::Status Parser::HashFiles() {
 }
 
 absl::Status Parser::ReadPart(v1::Part part) {
-  LATENT_ASSIGN_OR_RETURN(PartWriter writer,
-                          PartWriter::Create(dir_, PartFileStem(part), layout_));
+  LATENT_ASSIGN_OR_RETURN(PartWriter writer, PartWriter::Create(dir_, PartFileStem(part), layout_));
   Labels inline_labels;
   Labels file_labels;
   for (std::size_t f = 0; f < request_.files.size(); ++f) {
@@ -196,13 +195,13 @@ absl::Status Parser::ReadRowsFile(std::size_t index, PartWriter& writer, Labels&
   const std::uint64_t rows_before = total_rows_;
   for (std::int32_t label = 0;;) {
     if (total_rows_ % kRowsBetweenStopChecks == 0) LATENT_RETURN_IF_ERROR(CheckStop());
-    LATENT_ASSIGN_OR_RETURN(
-        const bool more, info_.sparse ? reader->NextSparse(sparse_cells_, &label)
-                                      : reader->Next(cells_, &label));
+    LATENT_ASSIGN_OR_RETURN(const bool more, info_.sparse
+                                                 ? reader->NextSparse(sparse_cells_, &label)
+                                                 : reader->Next(cells_, &label));
     if (!more) break;
     LATENT_RETURN_IF_ERROR(CheckSize(file));
-    LATENT_RETURN_IF_ERROR(Scale(file, total_rows_ - rows_before,
-                                 info_.sparse ? sparse_cells_.values : cells_));
+    LATENT_RETURN_IF_ERROR(
+        Scale(file, total_rows_ - rows_before, info_.sparse ? sparse_cells_.values : cells_));
     row_.indices = sparse_cells_.columns;
     row_.id = reader->id();
     LATENT_RETURN_IF_ERROR(writer.Append(row_));
@@ -218,9 +217,8 @@ absl::Status Parser::CheckSize(const ParseFile& file) {
   if (total_rows_ <= request_.limits.max_rows && total_bytes_ <= request_.limits.max_bytes) {
     return absl::OkStatus();
   }
-  return BadFile(file.name,
-                 absl::StrCat("the dataset has more than ", total_rows_ - 1, " rows of ",
-                              info_.columns, " columns, the limit here"));
+  return BadFile(file.name, absl::StrCat("the dataset has more than ", total_rows_ - 1, " rows of ",
+                                         info_.columns, " columns, the limit here"));
 }
 
 absl::Status Parser::Scale(const ParseFile& file, std::uint64_t row,
@@ -283,10 +281,9 @@ absl::Status Parser::SettleShape(const ParseFile& file) {
     info_.columns = static_cast<std::uint32_t>(product);
   }
   if (product == info_.columns) return absl::OkStatus();
-  return BadFile(file.name, absl::StrCat("has rows of ", info_.columns,
-                                         " columns, but row_shape [",
-                                         absl::StrJoin(info_.row_shape, ", "), "] needs ",
-                                         product));
+  return BadFile(file.name,
+                 absl::StrCat("has rows of ", info_.columns, " columns, but row_shape [",
+                              absl::StrJoin(info_.row_shape, ", "), "] needs ", product));
 }
 
 absl::Status Parser::ReadLabelsFile(const ParseFile& file, Labels& labels) {

@@ -113,8 +113,12 @@ void PartWriter::AddToRange(float least, float greatest) {
 absl::Status PartWriter::Append(const StoredRow& row) {
   const auto [least, greatest] = std::minmax_element(row.cells.begin(), row.cells.end());
   const bool has_zeros = layout_.sparse && row.cells.size() < layout_.columns;
-  AddToRange(row.cells.empty() ? 0 : has_zeros ? std::min(*least, 0.0f) : *least,
-             row.cells.empty() ? 0 : has_zeros ? std::max(*greatest, 0.0f) : *greatest);
+  AddToRange(row.cells.empty() ? 0
+             : has_zeros       ? std::min(*least, 0.0f)
+                               : *least,
+             row.cells.empty() ? 0
+             : has_zeros       ? std::max(*greatest, 0.0f)
+                               : *greatest);
   ++rows_;
   cells_ += row.cells.size();
   const std::string_view cells = BytesOf(std::span(row.cells));
@@ -163,8 +167,7 @@ absl::Status PartReader::Read(PartFile file, std::span<char> out) {
 
 absl::StatusOr<std::size_t> PartReader::NextLength(PartFile file, std::uint64_t& last) {
   std::uint64_t next = 0;
-  LATENT_RETURN_IF_ERROR(
-      Read(file, std::span<char>(reinterpret_cast<char*>(&next), sizeof(next))));
+  LATENT_RETURN_IF_ERROR(Read(file, std::span<char>(reinterpret_cast<char*>(&next), sizeof(next))));
   return static_cast<std::size_t>(next - std::exchange(last, next));
 }
 

@@ -44,8 +44,7 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
   double denoised_error = 0;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
-    const auto batch =
-        rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
+    const auto batch = rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
     const Matrix noisy(noisy_cells.data(), batch.rows, batch.columns);
     const Matrix denoised(clean_cells.data(), batch.rows, batch.columns);
     // Corrupt numbers rows from 0 in every call.

@@ -27,8 +27,7 @@ absl::Status AddSimilarity(const EvaluationInput& input, MetricList& metrics) {
   Mean similarity;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
-    const auto batch =
-        rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
+    const auto batch = rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
     ForwardOutputs outputs;
     outputs.reconstruction = Matrix(cells.data(), batch.rows, batch.columns);
     input.model.Forward(batch, outputs, workspace);

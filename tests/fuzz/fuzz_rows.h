@@ -47,8 +47,8 @@ inline void FuzzRows(const std::uint8_t* data, std::size_t size, FileFormat form
   std::int32_t label = 0;
   // Packed files may hold many rows; a fuzzer wants its answer soon.
   for (int row = 0; row < 1000; ++row) {
-    const auto more = header.sparse ? (*reader)->NextSparse(sparse, &label)
-                                    : (*reader)->Next(cells, &label);
+    const auto more =
+        header.sparse ? (*reader)->NextSparse(sparse, &label) : (*reader)->Next(cells, &label);
     if (!more.ok()) Require(more.status().code() == absl::StatusCode::kInvalidArgument);
     if (!more.ok() || !*more) return;
     if (header.sparse) CheckSparseRow(sparse, header.columns);

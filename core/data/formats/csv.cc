@@ -144,9 +144,10 @@ absl::Status CsvReader::ParseRow(std::span<double> cells, std::int32_t* label) {
     }
     const auto value = ParseNumber(texts[c]);
     if (!value) {
-      return Bad(c, texts[c].empty() ? "expected a number, got an empty cell"
-                                     : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
-                                                    " bytes, got ", Shown(texts[c])));
+      return Bad(c, texts[c].empty()
+                        ? "expected a number, got an empty cell"
+                        : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
+                                       " bytes, got ", Shown(texts[c])));
     }
     LATENT_RETURN_IF_ERROR(CheckCell(*value, options_.name, row_, c + 1));
     cells[out++] = *value;

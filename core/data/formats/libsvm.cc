@@ -85,8 +85,8 @@ absl::Status LibsvmParser::ParseEntry(std::string_view text) {
   if (!value) return Bad(absl::StrCat("expected a number after the colon, got ", Shown(text)));
   LATENT_RETURN_IF_ERROR(CheckCell(*value, options_.name, rows() + 1, index));
   if (table_.columns.size() > row_begin_ && index <= table_.columns.back()) {
-    return Bad(absl::StrCat("expected rising indices, got ", index, " after ",
-                            table_.columns.back()));
+    return Bad(
+        absl::StrCat("expected rising indices, got ", index, " after ", table_.columns.back()));
   }
   if (table_.columns.size() == kMaxSparseEntries) {
     return Bad(absl::StrCat("the file has more than ", kMaxSparseEntries, " entries"));

@@ -228,8 +228,7 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"no cell", FileFormat::kLibsvm, "1\n0\n", "1\n0 1:1\n", "holds no <index>:<value>"},
         Case{"falling indices", FileFormat::kLibsvm, "1 1:1\n0 3:1 2:1\n", "1 1:1\n0 2:1 3:1\n",
              "row 2: expected rising indices, got 2 after 3 (line 2)"},
-        Case{"an index twice", FileFormat::kLibsvm, "1 3:1 3:1\n", "1 2:1 3:1\n",
-             "got 3 after 3"},
+        Case{"an index twice", FileFormat::kLibsvm, "1 3:1 3:1\n", "1 2:1 3:1\n", "got 3 after 3"},
         Case{"a huge index", FileFormat::kLibsvm, "1 4294967295:1\n", "1 65536:1\n",
              "an index of at most 65536"},
         Case{"an index beyond 64 bits", FileFormat::kLibsvm, "1 99999999999999999999:1\n",
@@ -250,8 +249,12 @@ INSTANTIATE_TEST_SUITE_P(
              "rows before have none"},
         Case{"a label is missing", FileFormat::kLibsvm, "1 1:1\n1:1\n", "1 1:1\n0 1:1\n",
              "rows before have one"},
-        Case{"0 where the caller says 1", FileFormat::kLibsvm, "0:1\n", "1:1\n",
-             "libsvm.index_base is 1", {.libsvm = {.index_base = 1}}}));
+        Case{"0 where the caller says 1",
+             FileFormat::kLibsvm,
+             "0:1\n",
+             "1:1\n",
+             "libsvm.index_base is 1",
+             {.libsvm = {.index_base = 1}}}));
 
 }  // namespace
 }  // namespace latent

@@ -66,7 +66,8 @@ TEST(EvaluateTest, SparseRowsGiveTheFiguresOfTheSameDenseRows) {
     for (std::size_t r = 0; r < rows; ++r) part.labels[r] = part.cells[r * 4] > 0.5f ? 1 : 0;
     return part;
   };
-  const auto dense = MakeDataset({.columns = 4}, labelled(400, 1), labelled(60, 2), labelled(300, 3));
+  const auto dense =
+      MakeDataset({.columns = 4}, labelled(400, 1), labelled(60, 2), labelled(300, 3));
   const Evaluation expected = Report(model, *dense);
   const Evaluation found = Report(model, *MakeSparse(*dense));
   EXPECT_THAT(Names(found), ::testing::Contains("knn5_code_accuracy"));

@@ -276,8 +276,8 @@ TEST_F(RunnerTest, ANamedMetricIsComparedOnValidationRows) {
     v1::Metric& metric = evaluation.metrics.emplace_back();
     metric.set_name("quality");
     metric.set_higher_is_better(true);
-    const bool validation = data.rows(v1::PART_TEST).dense().data ==
-                            data_->rows(v1::PART_VALIDATION).dense().data;
+    const bool validation =
+        data.rows(v1::PART_TEST).dense().data == data_->rows(v1::PART_VALIDATION).dense().data;
     metric.set_value(validation ? 16 : 0);
     return evaluation;
   };
