@@ -1,0 +1,96 @@
+// The inference verbs of `latent` against a server that echoes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "latent/v1/inference_service.grpc.pb.h"
+#include "tests/unit/client/fake_registry.h"
+#include "tests/unit/client/fake_server.h"
+#include "tests/unit/client/latent_program.h"
+
+namespace latent {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+// Codes are the rows; noise adds nothing, denoised rows are zero.
+class EchoInference : public v1::InferenceService::Service {
+ public:
+  grpc::Status Encode(grpc::ServerContext*, const v1::EncodeRequest* request,
+                      v1::EncodeResponse* response) override {
+    response->mutable_answered_by()->set_version(7);
+    if (request->has_sparsify()) {
+      v1::SparseRows& sparse = *response->mutable_codes()->mutable_sparse();
+      sparse.set_columns(4);
+      for (const std::uint32_t offset : {0u, 2u, 3u}) sparse.add_row_offsets(offset);
+      for (const std::uint32_t index : {0u, 3u, 1u}) sparse.add_indices(index);
+      for (const float value : {0.5f, -1.0f, 2.0f}) sparse.add_values(value);
+    } else {
+      *response->mutable_codes() = request->rows();
+    }
+    return grpc::Status::OK;
+  }
+  grpc::Status Denoise(grpc::ServerContext*, const v1::DenoiseRequest* request,
+                       v1::DenoiseResponse* response) override {
+    response->mutable_answered_by()->set_version(7);
+    *response->mutable_noisy_rows() = request->rows().dense();
+    v1::DenseRows& rows = *response->mutable_rows();
+    rows = request->rows().dense();
+    rows.set_data(std::string(rows.data().size(), '\0'));
+    return grpc::Status::OK;
+  }
+};
+
+class InferTest : public testing::Test {
+ protected:
+  InferTest() : server_({&inference_, &registry_}) {
+    std::filesystem::create_directories(folder_);
+    std::ofstream(folder_ + "/rows.csv") << "1,0\n0.5,0.5\n";
+  }
+  ~InferTest() override { std::filesystem::remove_all(folder_); }
+  Outcome Run(const std::string& arguments) {
+    return Latent("--server " + server_.address() + " " + arguments + " --model m --input " +
+                  folder_ + "/rows.csv");
+  }
+  EchoInference inference_;
+  FakeRegistry registry_;
+  FakeServer server_;
+  const std::string folder_ = testing::TempDir() + "/latent_infer_test_" + std::to_string(getpid());
+};
+
+TEST_F(InferTest, WritesCodesToStdout) {
+  const Outcome outcome = Run("encode --output-format csv");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out, "code_0,code_1\n1,0\n0.5,0.5\n");
+}
+
+TEST_F(InferTest, WritesSparseCodesAndPrintsTheirDensity) {
+  const Outcome outcome =
+      Run("encode --sparsify-top-k 2 --output-format json --output " + folder_ + "/codes.csv");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(ReadFile(folder_ + "/codes.csv"), "row,index,value\n0,0,0.5\n0,3,-1\n1,1,2\n");
+  EXPECT_THAT(outcome.out, HasSubstr("\"density\": 0.375"));
+  EXPECT_THAT(outcome.out, HasSubstr("\"version\": 7"));
+}
+
+TEST_F(InferTest, ReportsPsnrAndDrawsTheTriptych) {
+  const Outcome outcome =
+      Run("denoise --add-noise gaussian:0.3 --output-format csv --image " + folder_ + "/t.png");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(outcome.out, HasSubstr("psnr_denoised_db,4.25969\n"));
+  EXPECT_THAT(ReadFile(folder_ + "/t.png"), StartsWith("\x89PNG"));
+}
+
+TEST_F(InferTest, ServerErrorsCarryTheirCode) {
+  const Outcome outcome = Run("score");
+  EXPECT_EQ(outcome.code, 1);
+  EXPECT_THAT(outcome.err, StartsWith("error: UNIMPLEMENTED"));
+}
+
+}  // namespace
+}  // namespace latent
