@@ -9,6 +9,7 @@
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
 #include "client/cli/parse.h"
+#include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "client/upload.h"
 
@@ -91,7 +92,7 @@ std::string ProgressText(const UploadProgress& progress, bool unicode) {
   return "";
 }
 
-absl::Status RunUpload(Context& context, const UploadFlags& flags) {
+absl::Status UploadDataset(Context& context, const UploadFlags& flags) {
   const auto declared = DeclareUpload(flags);
   if (!declared.ok()) return declared.status();
   absl::StatusOr<v1::Dataset> dataset;
@@ -145,12 +146,10 @@ void AddUpload(CLI::App& datasets, Context& context) {
       "  latent datasets upload digits --train digits.csv.gz --label-column -1 --row-shape 8x8x1\n"
       "  latent datasets upload fashion --train train-images.gz --train-labels train-labels.gz \\\n"
       "    --test test-images.gz --test-labels test-labels.gz");
-  command->callback([&context, flags] {
-    context.command = [&context, flags] { return RunUpload(context, *flags); };
-  });
+  OnCommand(*command, context, flags, UploadDataset);
 }
 
-absl::Status RunList(Context& context) {
+absl::Status ListDatasets(Context& context) {
   v1::ListDatasetsResponse all;
   v1::ListDatasetsRequest request;
   do {
@@ -176,7 +175,7 @@ absl::Status RunList(Context& context) {
   return absl::OkStatus();
 }
 
-absl::Status RunShow(Context& context, const std::string& name) {
+absl::Status ShowDataset(Context& context, const std::string& name) {
   v1::GetDatasetRequest request;
   request.set_dataset(name);
   const auto response = context.client().GetDataset(request, context.Call());
@@ -185,7 +184,7 @@ absl::Status RunShow(Context& context, const std::string& name) {
   return absl::OkStatus();
 }
 
-absl::Status RunDelete(Context& context, const std::string& name) {
+absl::Status DeleteDataset(Context& context, const std::string& name) {
   v1::DeleteDatasetRequest request;
   request.set_dataset(name);
   const auto response = context.client().DeleteDataset(request, context.Call());
@@ -200,19 +199,16 @@ void AddDatasets(CLI::App& app, Context& context) {
   datasets->require_subcommand(1);
   AddUpload(*datasets, context);
   datasets->add_subcommand("list", "List datasets")->callback([&context] {
-    context.command = [&context] { return RunList(context); };
+    context.command = [&context] { return ListDatasets(context); };
   });
   auto name = std::make_shared<std::string>();
   CLI::App* show = datasets->add_subcommand("show", "Describe a dataset");
   show->add_option("NAME", *name, "Name of the dataset")->required();
-  show->callback(
-      [&context, name] { context.command = [&context, name] { return RunShow(context, *name); }; });
+  OnCommand(*show, context, name, ShowDataset);
   CLI::App* erase =
       datasets->add_subcommand("delete", "Delete a dataset; models trained on it keep working");
   erase->add_option("NAME", *name, "Name of the dataset")->required();
-  erase->callback([&context, name] {
-    context.command = [&context, name] { return RunDelete(context, *name); };
-  });
+  OnCommand(*erase, context, name, DeleteDataset);
 }
 
 }  // namespace latent::cli

@@ -8,6 +8,7 @@
 #include "client/cli/context.h"
 #include "client/cli/projection.h"
 #include "client/cli/row_source.h"
+#include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
 #include "core/picture/plots.h"
@@ -16,7 +17,7 @@
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct EncodeFlags {
   ModelFlags model;
   RowFlags rows;
   OutputFlags output;
@@ -68,7 +69,7 @@ absl::Status Append(const v1::EncodeResponse& response, Codes* codes) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Codes> Encode(Context& context, const Flags& flags, const RowSource& source,
+absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const RowSource& source,
                              Target* target) {
   Codes codes;
   LATENT_RETURN_IF_ERROR(source.ForEachRequest(
@@ -110,7 +111,7 @@ Answer SparseAnswer(const Codes& codes) {
   return answer;
 }
 
-absl::Status DrawCodes(const Flags& flags, const Codes& codes, const RowSource& source,
+absl::Status DrawCodes(const EncodeFlags& flags, const Codes& codes, const RowSource& source,
                        const Target& target) {
   if (codes.sparse) {
     return absl::InvalidArgumentError("--image: draws dense codes; leave --sparsify-* away");
@@ -128,7 +129,7 @@ absl::Status DrawCodes(const Flags& flags, const Codes& codes, const RowSource& 
   return WritePng(canvas, flags.output.image);
 }
 
-absl::Status Run(Context& context, const Flags& flags) {
+absl::Status RunEncode(Context& context, const EncodeFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
   Target target(flags.model);
   LATENT_ASSIGN_OR_RETURN(const Codes codes, Encode(context, flags, source, &target));
@@ -155,7 +156,7 @@ absl::Status Run(Context& context, const Flags& flags) {
   return Emit(context, flags.output, answer, summary);
 }
 
-absl::Status RunDecode(Context& context, const Flags& flags) {
+absl::Status RunDecode(Context& context, const EncodeFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::OpenCodes(flags.rows.input));
   Target target(flags.model);
   Matrix rows;
@@ -179,7 +180,7 @@ absl::Status RunDecode(Context& context, const Flags& flags) {
 
 void AddEncode(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("encode", "Rows to codes");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EncodeFlags>();
   AddModelOptions(*command, flags->model);
   AddRowOptions(*command, flags->rows);
   AddOutputOptions(*command, flags->output, "PNG file for a scatter of the codes");
@@ -203,20 +204,17 @@ void AddEncode(CLI::App& app, Context& context) {
       "  latent encode --model items --dataset d --sparsify-top-k 16 --output codes.csv\n"
       "  latent encode --model digits --input digits.csv.gz --label-column -1 \\\n"
       "    --value-scale 0.0625 --image scatter.png");
-  command->callback(
-      [&context, flags] { context.command = [&context, flags] { return Run(context, *flags); }; });
+  OnCommand(*command, context, flags, RunEncode);
 }
 
 void AddDecode(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("decode", "Codes to rows");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EncodeFlags>();
   AddModelOptions(*command, flags->model);
   command->add_option("--input", flags->rows.input, "File of codes: CSV or NPY")->required();
   AddOutputOptions(*command, flags->output, nullptr);
   command->footer("Example:\n  latent decode --model faces --input codes.npy --output faces.npy");
-  command->callback([&context, flags] {
-    context.command = [&context, flags] { return RunDecode(context, *flags); };
-  });
+  OnCommand(*command, context, flags, RunDecode);
 }
 
 }  // namespace latent::cli

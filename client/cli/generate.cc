@@ -8,12 +8,13 @@
 #include "client/cli/context.h"
 #include "client/cli/pictures.h"
 #include "client/cli/row_source.h"
+#include "client/cli/verb.h"
 #include "core/base/status.h"
 
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct GenerateFlags {
   ModelFlags model;
   RowFlags rows;
   OutputFlags output;
@@ -24,14 +25,14 @@ struct Flags {
   std::string codes, codes_output, path = "lerp";
 };
 
-absl::Status WriteCodes(const Flags& flags, const v1::DenseRows& codes) {
+absl::Status WriteCodes(const GenerateFlags& flags, const v1::DenseRows& codes) {
   if (flags.codes_output.empty()) return absl::OkStatus();
   Matrix matrix;
   LATENT_RETURN_IF_ERROR(matrix.Append(codes));
   return WriteAnswer(MatrixAnswer(matrix, "code_"), flags.codes_output);
 }
 
-absl::Status RunSample(Context& context, const Flags& flags) {
+absl::Status RunSample(Context& context, const GenerateFlags& flags) {
   Target target(flags.model);
   v1::SampleRequest request;
   *request.mutable_model() = target.selector();
@@ -60,7 +61,7 @@ absl::Status RunSample(Context& context, const Flags& flags) {
   return Emit(context, flags.output, MatrixAnswer(rows, "x_"), summary);
 }
 
-absl::StatusOr<RowSource> OpenEnds(Context& context, const Flags& flags) {
+absl::StatusOr<RowSource> OpenEnds(Context& context, const GenerateFlags& flags) {
   const bool rows_given = !flags.rows.input.empty() || !flags.rows.dataset.empty();
   if (!flags.codes.empty() && rows_given) {
     return absl::InvalidArgumentError("--codes: give either codes or rows as ends, not both");
@@ -76,7 +77,7 @@ absl::StatusOr<RowSource> OpenEnds(Context& context, const Flags& flags) {
   return source;
 }
 
-absl::Status RunInterpolate(Context& context, const Flags& flags) {
+absl::Status RunInterpolate(Context& context, const GenerateFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, OpenEnds(context, flags));
   Target target(flags.model);
   v1::InterpolateRequest request;
@@ -110,7 +111,7 @@ absl::Status RunInterpolate(Context& context, const Flags& flags) {
 
 void AddSample(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("sample", "New rows");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<GenerateFlags>();
   AddModelOptions(*command, flags->model);
   command->add_option("--count", flags->count, "Number of rows")->capture_default_str();
   command->add_option("--seed", flags->seed, "Same seed, same rows (default: the server's choice)");
@@ -119,14 +120,12 @@ void AddSample(CLI::App& app, Context& context) {
   command->add_option("--codes-output", flags->codes_output, "File for the codes of the rows");
   AddOutputOptions(*command, flags->output, "PNG file for a grid of the rows");
   command->footer("Example:\n  latent sample --model faces --count 60 --seed 7 --image faces.png");
-  command->callback([&context, flags] {
-    context.command = [&context, flags] { return RunSample(context, *flags); };
-  });
+  OnCommand(*command, context, flags, RunSample);
 }
 
 void AddInterpolate(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("interpolate", "Rows on the way from one to another");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<GenerateFlags>();
   AddModelOptions(*command, flags->model);
   AddRowOptions(*command, flags->rows);
   command->add_option("--codes", flags->codes, "File of codes as ends, in place of rows");
@@ -141,9 +140,7 @@ void AddInterpolate(CLI::App& app, Context& context) {
       "Rows 0 and 1 are the first pair, rows 2 and 3 the second, and so on.\n"
       "Example:\n"
       "  latent interpolate --model faces --dataset faces --count 8 --steps 12 --image ways.png");
-  command->callback([&context, flags] {
-    context.command = [&context, flags] { return RunInterpolate(context, *flags); };
-  });
+  OnCommand(*command, context, flags, RunInterpolate);
 }
 
 }  // namespace latent::cli

@@ -7,6 +7,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
+#include "client/cli/verb.h"
 #include "client/cli/watch_job.h"
 #include "client/render/text.h"
 #include "client/watch.h"
@@ -16,7 +17,7 @@
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct JobFlags {
   std::string job, model, state, image;
 };
 
@@ -36,7 +37,7 @@ std::string ProgressCell(const v1::TrainJob& job) {
   return text;
 }
 
-absl::Status RunList(Context& context, const Flags& flags) {
+absl::Status ListJobs(Context& context, const JobFlags& flags) {
   v1::ListTrainJobsRequest request;
   request.set_model(flags.model);
   v1::JobState state = v1::JOB_STATE_UNSPECIFIED;
@@ -126,7 +127,7 @@ absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::st
   return WritePng(*canvas, path);
 }
 
-absl::Status RunShow(Context& context, const Flags& flags) {
+absl::Status ShowJob(Context& context, const JobFlags& flags) {
   v1::GetTrainJobRequest request;
   request.set_job_id(flags.job);
   const auto response = context.client().GetTrainJob(request, context.Call());
@@ -136,14 +137,14 @@ absl::Status RunShow(Context& context, const Flags& flags) {
   return DrawLosses(context, response->job(), flags.image);
 }
 
-absl::Status RunWatch(Context& context, const Flags& flags) {
+absl::Status WatchJobCommand(Context& context, const JobFlags& flags) {
   const auto job = WatchToTheEnd(context, flags.job);
   if (!job.ok()) return job.status();
   PrintJob(context, *job);
   return StatusOfEndedJob(*job);
 }
 
-absl::Status RunCancel(Context& context, const Flags& flags) {
+absl::Status CancelJob(Context& context, const JobFlags& flags) {
   v1::CancelTrainJobRequest request;
   request.set_job_id(flags.job);
   const auto response = context.client().CancelTrainJob(request, context.Call());
@@ -152,7 +153,7 @@ absl::Status RunCancel(Context& context, const Flags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status RunDelete(Context& context, const Flags& flags) {
+absl::Status DeleteJob(Context& context, const JobFlags& flags) {
   v1::DeleteTrainJobRequest request;
   request.set_job_id(flags.job);
   const auto response = context.client().DeleteTrainJob(request, context.Call());
@@ -165,27 +166,26 @@ absl::Status RunDelete(Context& context, const Flags& flags) {
 void AddJobs(CLI::App& app, Context& context) {
   CLI::App* jobs = app.add_subcommand("jobs", "List, show, watch, cancel and delete train jobs");
   jobs->require_subcommand(1);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<JobFlags>();
   const auto add = [&](const char* name, const char* text, bool takes_job,
-                       absl::Status (*run)(Context&, const Flags&)) {
+                       absl::Status (*run)(Context&, const JobFlags&)) {
     CLI::App* command = jobs->add_subcommand(name, text);
     if (takes_job) command->add_option("JOB", flags->job, "Id of the job")->required();
-    command->callback([&context, flags, run] {
-      context.command = [&context, flags, run] { return run(context, *flags); };
-    });
+    OnCommand(*command, context, flags, run);
     return command;
   };
-  CLI::App* list = add("list", "List jobs, newest first", false, RunList);
+  CLI::App* list = add("list", "List jobs, newest first", false, ListJobs);
   list->add_option("--model", flags->model, "Only jobs of this model");
   list->add_option("--state", flags->state, "Only jobs in this state")
       ->check(
           CLI::IsMember({"queued", "running", "cancelling", "succeeded", "failed", "cancelled"}));
-  CLI::App* show = add("show", "Describe a job", true, RunShow);
+  CLI::App* show = add("show", "Describe a job", true, ShowJob);
   show->add_option("--image", flags->image, "PNG file for its loss curves");
   show->footer("Example:\n  latent jobs show JOB --image losses.png");
-  add("watch", "Follow a job to its end; exit code 1 if it does not succeed", true, RunWatch);
-  add("cancel", "Ask a job to stop", true, RunCancel);
-  add("delete", "Delete an ended job; the version it published stays", true, RunDelete);
+  add("watch", "Follow a job to its end; exit code 1 if it does not succeed", true,
+      WatchJobCommand);
+  add("cancel", "Ask a job to stop", true, CancelJob);
+  add("delete", "Delete an ended job; the version it published stays", true, DeleteJob);
 }
 
 }  // namespace latent::cli

@@ -9,12 +9,13 @@
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
 #include "client/cli/parse.h"
+#include "client/cli/verb.h"
 #include "client/render/text.h"
 
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct RegistryFlags {
   std::string model, alias, artifact, output;
   std::uint64_t version = 0;
   std::optional<std::uint64_t> expected_version;
@@ -45,7 +46,7 @@ Table DescribeModel(const v1::Model& model) {
   return table;
 }
 
-absl::StatusOr<v1::ModelVersion> FetchVersion(Context& context, const Flags& flags) {
+absl::StatusOr<v1::ModelVersion> FetchVersion(Context& context, const RegistryFlags& flags) {
   v1::GetModelVersionRequest request;
   request.set_model(flags.model);
   if (flags.version > 0) request.set_version(flags.version);
@@ -55,7 +56,7 @@ absl::StatusOr<v1::ModelVersion> FetchVersion(Context& context, const Flags& fla
   return std::move(*response->mutable_version());
 }
 
-absl::Status RunList(Context& context, const Flags&) {
+absl::Status RunList(Context& context, const RegistryFlags&) {
   v1::ListModelsResponse all;
   v1::ListModelsRequest request;
   do {
@@ -74,7 +75,7 @@ absl::Status RunList(Context& context, const Flags&) {
   return absl::OkStatus();
 }
 
-absl::Status RunShow(Context& context, const Flags& flags) {
+absl::Status RunShow(Context& context, const RegistryFlags& flags) {
   const auto version = FetchVersion(context, flags);
   if (!version.ok()) return version.status();
   context.Print(DescribeVersion(*version), *version);
@@ -86,21 +87,21 @@ absl::Status RunShow(Context& context, const Flags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status RunMetrics(Context& context, const Flags& flags) {
+absl::Status RunMetrics(Context& context, const RegistryFlags& flags) {
   const auto version = FetchVersion(context, flags);
   if (!version.ok()) return version.status();
   context.Print(DescribeMetrics(version->metrics()), *version);
   return absl::OkStatus();
 }
 
-absl::Status RunPlan(Context& context, const Flags& flags) {
+absl::Status RunPlan(Context& context, const RegistryFlags& flags) {
   const auto version = FetchVersion(context, flags);
   if (!version.ok()) return version.status();
   context.Print(DescribePlan(version->plan()), version->plan());
   return absl::OkStatus();
 }
 
-absl::Status RunVersions(Context& context, const Flags& flags) {
+absl::Status RunVersions(Context& context, const RegistryFlags& flags) {
   v1::ListModelVersionsResponse all;
   v1::ListModelVersionsRequest request;
   request.set_model(flags.model);
@@ -130,7 +131,7 @@ absl::Status PrintChanged(Context& context, const absl::StatusOr<Response>& resp
   return absl::OkStatus();
 }
 
-absl::Status RunSetAlias(Context& context, const Flags& flags) {
+absl::Status RunSetAlias(Context& context, const RegistryFlags& flags) {
   v1::SetAliasRequest request;
   request.set_model(flags.model);
   request.set_alias(flags.alias);
@@ -139,14 +140,14 @@ absl::Status RunSetAlias(Context& context, const Flags& flags) {
   return PrintChanged(context, context.client().SetAlias(request, context.Call()));
 }
 
-absl::Status RunDeleteAlias(Context& context, const Flags& flags) {
+absl::Status RunDeleteAlias(Context& context, const RegistryFlags& flags) {
   v1::DeleteAliasRequest request;
   request.set_model(flags.model);
   request.set_alias(flags.alias);
   return PrintChanged(context, context.client().DeleteAlias(request, context.Call()));
 }
 
-absl::Status RunUpdate(Context& context, const Flags& flags) {
+absl::Status RunUpdate(Context& context, const RegistryFlags& flags) {
   v1::UpdateModelRequest request;
   request.set_model(flags.model);
   if (flags.description) request.set_description(*flags.description);
@@ -162,7 +163,7 @@ absl::Status RunUpdate(Context& context, const Flags& flags) {
   return PrintChanged(context, context.client().UpdateModel(request, context.Call()));
 }
 
-absl::Status RunDelete(Context& context, const Flags& flags) {
+absl::Status RunDelete(Context& context, const RegistryFlags& flags) {
   if (flags.version > 0) {
     v1::DeleteModelVersionRequest request;
     request.set_model(flags.model);
@@ -180,7 +181,7 @@ absl::Status RunDelete(Context& context, const Flags& flags) {
   return response.status();
 }
 
-absl::Status RunArtifact(Context& context, const Flags& flags) {
+absl::Status RunArtifact(Context& context, const RegistryFlags& flags) {
   const auto version = FetchVersion(context, flags);
   if (!version.ok()) return version.status();
   if (!flags.artifact.empty())
@@ -196,16 +197,14 @@ absl::Status RunArtifact(Context& context, const Flags& flags) {
 // Adds subcommands that share one set of flags.
 class Verbs {
  public:
-  using Run = absl::Status (*)(Context&, const Flags&);
-  Verbs(Context& context, std::shared_ptr<Flags> flags)
+  using Run = absl::Status (*)(Context&, const RegistryFlags&);
+  Verbs(Context& context, std::shared_ptr<RegistryFlags> flags)
       : context_(context), flags_(std::move(flags)) {}
 
   CLI::App* Add(CLI::App& parent, const char* name, const char* text, bool takes_model, Run run) {
     CLI::App* command = parent.add_subcommand(name, text);
     if (takes_model) command->add_option("MODEL", flags_->model, "Name of the model")->required();
-    command->callback([this_context = &context_, flags = flags_, run] {
-      this_context->command = [this_context, flags, run] { return run(*this_context, *flags); };
-    });
+    OnCommand(*command, context_, flags_, run);
     return command;
   }
   void AddChoice(CLI::App& command) {
@@ -217,10 +216,10 @@ class Verbs {
 
  private:
   Context& context_;
-  std::shared_ptr<Flags> flags_;
+  std::shared_ptr<RegistryFlags> flags_;
 };
 
-void AddAlias(CLI::App& models, Verbs& verbs, Flags& flags) {
+void AddAlias(CLI::App& models, Verbs& verbs, RegistryFlags& flags) {
   CLI::App* alias = models.add_subcommand("alias", "Point aliases at versions");
   alias->require_subcommand(1);
   CLI::App* set = verbs.Add(*alias, "set", "Point an alias at a version", true, RunSetAlias);
@@ -239,7 +238,7 @@ void AddAlias(CLI::App& models, Verbs& verbs, Flags& flags) {
 void AddModels(CLI::App& app, Context& context) {
   CLI::App* models = app.add_subcommand("models", "List, describe, change and delete models");
   models->require_subcommand(1);
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<RegistryFlags>();
   Verbs verbs(context, flags);
   verbs.Add(*models, "list", "List models", false, RunList);
   verbs.AddChoice(*verbs.Add(*models, "show", "Describe a model's version", true, RunShow));

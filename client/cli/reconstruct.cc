@@ -10,13 +10,14 @@
 #include "client/cli/parse.h"
 #include "client/cli/pictures.h"
 #include "client/cli/row_source.h"
+#include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
 
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct ReconstructFlags {
   ModelFlags model;
   RowFlags rows;
   OutputFlags output;
@@ -25,7 +26,7 @@ struct Flags {
   std::uint64_t seed = 0;
 };
 
-absl::Status RunReconstruct(Context& context, const Flags& flags) {
+absl::Status RunReconstruct(Context& context, const ReconstructFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
   Target target(flags.model);
   Matrix rebuilt;
@@ -79,7 +80,7 @@ absl::Status SetNoise(const std::string& text, v1::AddNoise* noise) {
 }
 
 // A non-zero cell of the file means that the row's cell is missing.
-absl::StatusOr<std::string> ReadMissing(const Flags& flags, const RowSource& source) {
+absl::StatusOr<std::string> ReadMissing(const ReconstructFlags& flags, const RowSource& source) {
   if (flags.missing.empty()) return std::string();
   LATENT_ASSIGN_OR_RETURN(const RowSource mask, RowSource::OpenCodes(flags.missing));
   const bool fits = source.cells() && mask.rows() == source.rows() &&
@@ -106,8 +107,8 @@ absl::Status Append(const v1::DenoiseResponse& response, Denoised* denoised) {
   return denoised->rows.Append(response.rows());
 }
 
-absl::StatusOr<Denoised> Denoise(Context& context, const Flags& flags, const RowSource& source,
-                                 Target* target) {
+absl::StatusOr<Denoised> Denoise(Context& context, const ReconstructFlags& flags,
+                                 const RowSource& source, Target* target) {
   LATENT_ASSIGN_OR_RETURN(const std::string missing, ReadMissing(flags, source));
   v1::AddNoise noise;
   if (!flags.add_noise.empty()) LATENT_RETURN_IF_ERROR(SetNoise(flags.add_noise, &noise));
@@ -137,7 +138,7 @@ std::string Decibels(const char* what, double value) {
   return absl::StrFormat("%s %.2f dB", what, value);
 }
 
-absl::Status DrawTriptych(Context& context, const Flags& flags, const RowSource& source,
+absl::Status DrawTriptych(Context& context, const ReconstructFlags& flags, const RowSource& source,
                           const Target& target, const Matrix& clean, const Denoised& denoised,
                           const std::string& footer) {
   LATENT_ASSIGN_OR_RETURN(const RowLook look, LookOf(context, target));
@@ -154,7 +155,7 @@ absl::Status DrawTriptych(Context& context, const Flags& flags, const RowSource&
                     flags.output.image);
 }
 
-absl::Status RunDenoise(Context& context, const Flags& flags) {
+absl::Status RunDenoise(Context& context, const ReconstructFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
   Target target(flags.model);
   LATENT_ASSIGN_OR_RETURN(const Denoised denoised, Denoise(context, flags, source, &target));
@@ -185,7 +186,7 @@ absl::Status RunDenoise(Context& context, const Flags& flags) {
   return Emit(context, flags.output, MatrixAnswer(denoised.rows, "x_"), summary);
 }
 
-void AddImageRows(CLI::App& command, Flags& flags) {
+void AddImageRows(CLI::App& command, ReconstructFlags& flags) {
   command.add_option("--image-rows", flags.image_rows, "Rows that the picture shows")
       ->check(CLI::Range(1, 512))
       ->capture_default_str();
@@ -195,21 +196,19 @@ void AddImageRows(CLI::App& command, Flags& flags) {
 
 void AddReconstruct(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("reconstruct", "Rows to codes and back");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ReconstructFlags>();
   AddModelOptions(*command, flags->model);
   AddRowOptions(*command, flags->rows);
   AddOutputOptions(*command, flags->output, "PNG file: input, output and error side by side");
   AddImageRows(*command, *flags);
   command->footer(
       "Example:\n  latent reconstruct --model faces --dataset faces --count 100 --image grid.png");
-  command->callback([&context, flags] {
-    context.command = [&context, flags] { return RunReconstruct(context, *flags); };
-  });
+  OnCommand(*command, context, flags, RunReconstruct);
 }
 
 void AddDenoise(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("denoise", "Noisy rows to their clean estimate");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ReconstructFlags>();
   AddModelOptions(*command, flags->model);
   AddRowOptions(*command, flags->rows);
   AddOutputOptions(*command, flags->output, "PNG file: clean, noisy and denoised rows");
@@ -226,9 +225,7 @@ void AddDenoise(CLI::App& app, Context& context) {
       "request carries, the piece that begins with row r has noise of seed + r.\n"
       "Example:\n"
       "  latent denoise --model clean --dataset d --add-noise gaussian:0.3 --image triptych.png");
-  command->callback([&context, flags] {
-    context.command = [&context, flags] { return RunDenoise(context, *flags); };
-  });
+  OnCommand(*command, context, flags, RunDenoise);
 }
 
 }  // namespace latent::cli

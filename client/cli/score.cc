@@ -8,13 +8,14 @@
 #include "client/cli/commands.h"
 #include "client/cli/context.h"
 #include "client/cli/row_source.h"
+#include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
 
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct ScoreFlags {
   ModelFlags model;
   RowFlags rows;
   OutputFlags output;
@@ -65,7 +66,7 @@ void Summarise(const std::vector<v1::RowScore>& scores, Summary* summary) {
   summary->Add("anomalies", anomalies);
 }
 
-absl::Status Run(Context& context, const Flags& flags) {
+absl::Status RunScore(Context& context, const ScoreFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
   Target target(flags.model);
   std::vector<v1::RowScore> scores;
@@ -94,7 +95,7 @@ absl::Status Run(Context& context, const Flags& flags) {
 
 void AddScore(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("score", "How unlikely rows are, in nats");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ScoreFlags>();
   AddModelOptions(*command, flags->model);
   AddRowOptions(*command, flags->rows);
   command->add_option("--threshold", flags->threshold,
@@ -103,8 +104,7 @@ void AddScore(CLI::App& app, Context& context) {
                       "Columns of greatest contribution to name for each row, 0 to 64");
   AddOutputOptions(*command, flags->output, nullptr);
   command->footer("Example:\n  latent score --model sensors --input today.csv --top-features 3");
-  command->callback(
-      [&context, flags] { context.command = [&context, flags] { return Run(context, *flags); }; });
+  OnCommand(*command, context, flags, RunScore);
 }
 
 }  // namespace latent::cli

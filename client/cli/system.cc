@@ -9,6 +9,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
+#include "client/cli/verb.h"
 #include "client/render/text.h"
 
 namespace latent::cli {
@@ -123,15 +124,11 @@ void AddSystem(CLI::App& app, Context& context) {
   health->add_option("--wait", flags->wait_seconds, "Seconds to wait for it")
       ->check(CLI::Range(0.0, 86400.0));
   health->footer("Example:\n  latent health --wait 30 && latent models list");
-  health->callback([&context, flags] {
-    context.command = [&context, flags] { return RunHealth(context, *flags); };
-  });
+  OnCommand(*health, context, flags, RunHealth);
   CLI::App* info = app.add_subcommand("info", "Version, limits, threads and presets of the server");
   auto preset = std::make_shared<std::string>();
   info->add_option("--preset", *preset, "Show one preset with its defaults");
-  info->callback([&context, preset] {
-    context.command = [&context, preset] { return RunInfo(context, *preset); };
-  });
+  OnCommand(*info, context, preset, RunInfo);
 }
 
 }  // namespace latent::cli

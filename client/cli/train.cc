@@ -6,6 +6,7 @@
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
 #include "client/cli/train_flags.h"
+#include "client/cli/verb.h"
 #include "client/cli/watch_job.h"
 
 namespace latent::cli {
@@ -16,7 +17,7 @@ struct Options {
   bool dry_run = false, watch = false;
 };
 
-absl::Status Run(Context& context, const Options& options) {
+absl::Status RunTrain(Context& context, const Options& options) {
   const auto spec = BuildTrainJobSpec(options.flags);
   if (!spec.ok()) return spec.status();
   v1::CreateTrainJobRequest request;
@@ -60,9 +61,7 @@ void AddTrain(CLI::App& app, Context& context) {
       "  latent train faces --dataset faces --preset vae --latent-dim 64 --watch\n"
       "  latent train codes --dataset d --preset sparse --l1-per-layer 0,0,0.01,0,0\n"
       "  latent train clean --dataset d --preset denoising --corruption masking:0.5 --dry-run");
-  command->callback([&context, options] {
-    context.command = [&context, options] { return Run(context, *options); };
-  });
+  OnCommand(*command, context, options, RunTrain);
 }
 
 }  // namespace latent::cli
