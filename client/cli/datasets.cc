@@ -12,6 +12,7 @@
 #include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "client/upload.h"
+#include "core/base/status.h"
 
 namespace latent::cli {
 namespace {
@@ -150,14 +151,7 @@ void AddUpload(CLI::App& datasets, Context& context) {
 }
 
 absl::Status ListDatasets(Context& context) {
-  v1::ListDatasetsResponse all;
-  v1::ListDatasetsRequest request;
-  do {
-    auto page = context.client().ListDatasets(request, context.Call());
-    if (!page.ok()) return page.status();
-    request.set_page_token(page->next_page_token());
-    all.mutable_datasets()->MergeFrom(page->datasets());
-  } while (!request.page_token().empty());
+  LATENT_ASSIGN_OR_RETURN(const auto all, AllPages(context, &Client::ListDatasets, {}));
   Table table(
       {"name", "state", "train", "validation", "test", "row shape", "labels", "size", "created"});
   for (const v1::Dataset& dataset : all.datasets()) {

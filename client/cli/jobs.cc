@@ -11,6 +11,7 @@
 #include "client/cli/watch_job.h"
 #include "client/render/text.h"
 #include "client/watch.h"
+#include "core/base/status.h"
 #include "core/picture/plots.h"
 #include "core/picture/png.h"
 
@@ -45,13 +46,8 @@ absl::Status ListJobs(Context& context, const JobFlags& flags) {
     v1::JobState_Parse(absl::StrCat("JOB_STATE_", absl::AsciiStrToUpper(flags.state)), &state);
   }
   request.set_state(state);
-  v1::ListTrainJobsResponse all;
-  do {
-    auto page = context.client().ListTrainJobs(request, context.Call());
-    if (!page.ok()) return page.status();
-    request.set_page_token(page->next_page_token());
-    all.mutable_jobs()->MergeFrom(page->jobs());
-  } while (!request.page_token().empty());
+  LATENT_ASSIGN_OR_RETURN(const auto all,
+                          AllPages(context, &Client::ListTrainJobs, std::move(request)));
   Table table({"id", "model", "preset", "dataset", "state", "progress", "version", "created"});
   for (const v1::TrainJob& job : all.jobs()) {
     table.AddRow({job.id(), job.plan().model(), job.plan().preset(), job.plan().data().dataset(),

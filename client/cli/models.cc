@@ -11,6 +11,7 @@
 #include "client/cli/parse.h"
 #include "client/cli/verb.h"
 #include "client/render/text.h"
+#include "core/base/status.h"
 
 namespace latent::cli {
 namespace {
@@ -57,14 +58,7 @@ absl::StatusOr<v1::ModelVersion> FetchVersion(Context& context, const RegistryFl
 }
 
 absl::Status RunList(Context& context, const RegistryFlags&) {
-  v1::ListModelsResponse all;
-  v1::ListModelsRequest request;
-  do {
-    auto page = context.client().ListModels(request, context.Call());
-    if (!page.ok()) return page.status();
-    request.set_page_token(page->next_page_token());
-    all.mutable_models()->MergeFrom(page->models());
-  } while (!request.page_token().empty());
+  LATENT_ASSIGN_OR_RETURN(const auto all, AllPages(context, &Client::ListModels, {}));
   Table table({"name", "newest", "versions", "aliases", "created", "description"});
   for (const v1::Model& model : all.models()) {
     table.AddRow({model.name(), absl::StrCat(model.newest_version()),
@@ -102,15 +96,10 @@ absl::Status RunPlan(Context& context, const RegistryFlags& flags) {
 }
 
 absl::Status RunVersions(Context& context, const RegistryFlags& flags) {
-  v1::ListModelVersionsResponse all;
   v1::ListModelVersionsRequest request;
   request.set_model(flags.model);
-  do {
-    auto page = context.client().ListModelVersions(request, context.Call());
-    if (!page.ok()) return page.status();
-    request.set_page_token(page->next_page_token());
-    all.mutable_versions()->MergeFrom(page->versions());
-  } while (!request.page_token().empty());
+  LATENT_ASSIGN_OR_RETURN(const auto all,
+                          AllPages(context, &Client::ListModelVersions, std::move(request)));
   Table table({"version", "aliases", "preset", "layers", "latent space", "dataset", "job", "size",
                "created"});
   for (const v1::ModelVersion& version : all.versions()) {
