@@ -13,7 +13,7 @@
 namespace latent {
 namespace {
 
-constexpr std::size_t kMaxNameBytes = 256;
+constexpr std::size_t kMaxColumnNameBytes = 256;
 
 class CsvReader : public RowReader {
  public:
@@ -117,10 +117,10 @@ absl::Status CsvReader::FindLabel(bool has_header) {
 absl::Status CsvReader::SetNames() {
   for (std::size_t c = 0; c < width_; ++c) {
     const std::string_view name = lines_.cells()[c];
-    if (name.size() > kMaxNameBytes || !IsUtf8(name)) {
+    if (name.size() > kMaxColumnNameBytes || !IsUtf8(name)) {
       return BadFile(options_.name,
-                     absl::StrCat("column ", c + 1, ": expected a name of at most ", kMaxNameBytes,
-                                  " bytes of UTF-8, got ", Shown(name)));
+                     absl::StrCat("column ", c + 1, ": expected a name of at most ",
+                                  kMaxColumnNameBytes, " bytes of UTF-8, got ", Shown(name)));
     }
     if (c != label_) header_.column_names.emplace_back(name);
   }
