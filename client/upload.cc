@@ -146,7 +146,7 @@ class Uploader {
   absl::Status Send() {
     Resumer resumer(options_.resume);
     for (std::uint64_t before = Held(); before < total_; before = Held()) {
-      const absl::Status status = SendStream();
+      absl::Status status = SendStream();
       if (status.ok() && Held() == before) {
         return absl::InternalError("the server acknowledged chunks but keeps none of their bytes");
       }

@@ -19,7 +19,7 @@ absl::Status Watch(Client& client, const std::string& job_id, const WatchOptions
       wanted = on_event(event);
       return wanted;
     };
-    const absl::Status status = client.WatchTrainJob(
+    absl::Status status = client.WatchTrainJob(
         request, deliver, {.timeout = options.stream_timeout, .stop = options.stop});
     if (status.ok() || !wanted) return absl::OkStatus();
     if (options.stop.stop_requested()) return absl::CancelledError("stopped watching");

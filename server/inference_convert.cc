@@ -75,7 +75,7 @@ OperationOr MakeOperation(const v1::EncodeRequest& request, ModelPtr model, Cell
   options.include_sigma = request.include_sigma();
   if (request.has_seed()) options.seed = request.seed();
   if (request.has_sparsify()) options.sparsify = RuleOf(request.sparsify());
-  return Upcast(EncodeOperation::Make(std::move(model), std::move(cells), std::move(options)));
+  return Upcast(EncodeOperation::Make(std::move(model), std::move(cells), options));
 }
 
 OperationOr MakeOperation(const v1::DecodeRequest&, ModelPtr model, Cells cells,
@@ -101,7 +101,7 @@ OperationOr MakeOperation(const v1::DenoiseRequest& request, ModelPtr model, Cel
   return Upcast(DenoiseOperation::Make(std::move(model), std::move(cells), std::move(options)));
 }
 
-OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, Cells,
+OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, const Cells&,
                           const OperationLimits& limits, v1::SampleResponse* response) {
   response->set_seed(request.has_seed() ? request.seed() : RandomSeed());
   return Upcast(

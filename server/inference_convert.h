@@ -42,7 +42,7 @@ OperationOr MakeOperation(const v1::ReconstructRequest& request, ModelPtr model,
                           const OperationLimits& limits, v1::ReconstructResponse* response);
 OperationOr MakeOperation(const v1::DenoiseRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits& limits, v1::DenoiseResponse* response);
-OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, Cells cells,
+OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, const Cells& cells,
                           const OperationLimits& limits, v1::SampleResponse* response);
 OperationOr MakeOperation(const v1::InterpolateRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits& limits, v1::InterpolateResponse* response);

@@ -144,7 +144,8 @@ template <typename Call>
 absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model,
                                                AdmissionPtr admission,
                                                std::shared_ptr<Cells> slice) {
-  return compute_->Submit([this, &call, model, admission, slice] {
+  return compute_->Submit([this, &call, model, admission = std::move(admission),
+                           slice = std::move(slice)] {
     absl::Status wanted = call.StillWanted();
     absl::Status status = wanted;
     if (wanted.ok()) {

@@ -188,7 +188,7 @@ absl::Status JobStore::RecoverJob(Transaction& tx, JobRecord job, std::vector<st
 
 absl::Status JobStore::Recover(std::vector<std::string>* notes) {
   std::set<std::string> known;
-  const absl::Status done = db_->Write([&](Transaction& tx) -> absl::Status {
+  absl::Status done = db_->Write([&](Transaction& tx) -> absl::Status {
     LATENT_ASSIGN_OR_RETURN(std::vector<JobRecord> jobs, job_rows::ReadUnfinished(tx));
     for (JobRecord& job : jobs) {
       LATENT_RETURN_IF_ERROR(RecoverJob(tx, std::move(job), notes));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,7 +25,12 @@ class Publisher {
   // Borrows all.
   Publisher(const RunnerParts& parts, const RunnerOptions& options, const JobRecord& job,
             const VersionContent& content, const Dataset& data, std::stop_token stop)
-      : parts_(parts), options_(options), job_(job), content_(content), data_(data), stop_(stop) {}
+      : parts_(parts),
+        options_(options),
+        job_(job),
+        content_(content),
+        data_(data),
+        stop_(std::move(stop)) {}
 
   // Once OK, the job is SUCCEEDED, published or not. FAILED_PRECONDITION, reason JOB_STATE, if it
   // was asked to cancel before the commit; nothing is visible then, nor after any other error.

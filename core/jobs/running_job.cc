@@ -47,7 +47,7 @@ absl::Status RunningJob::Execute() {
     stats.samples_per_second = 0;
     stats.last_checkpoint_time_us = 0;
   });
-  const absl::Status ended = End(RunPhases());
+  absl::Status ended = End(RunPhases());
   stats_.Update([](JobStats& stats) {
     stats.running = false;
     stats.model.clear();
@@ -110,9 +110,8 @@ absl::Status RunningJob::HandleMail(TrainMailbox::Mail& mail) {
   };
   // Checkpoint first: an epoch that is shown shall not be trained again if that can be helped.
   if (mail.checkpoint) {
-    const absl::Status status =
-        WriteCheckpoint(*parts_.state, *parts_.jobs, run_, mail.checkpoint->bytes,
-                        mail.checkpoint->step, options_.checkpoints_kept);
+    absl::Status status = WriteCheckpoint(*parts_.state, *parts_.jobs, run_, mail.checkpoint->bytes,
+                                          mail.checkpoint->step, options_.checkpoints_kept);
     if (run_is_lost(status)) return status;
     // A full disk costs the checkpoint, not the job; the one before it still stands.
     const std::int64_t now = ToUnixMicros(parts_.clock->WallNow());
@@ -121,7 +120,7 @@ absl::Status RunningJob::HandleMail(TrainMailbox::Mail& mail) {
       if (status.ok()) stats.last_checkpoint_time_us = now;
     });
   }
-  const absl::Status status = parts_.jobs->RecordEpochs(run_, mail.epochs);
+  absl::Status status = parts_.jobs->RecordEpochs(run_, mail.epochs);
   if (run_is_lost(status)) return status;
   if (mail.step) parts_.jobs->ShowStep(run_, *mail.step);
   const v1::TrainProgress* newest =

@@ -31,7 +31,7 @@ std::shared_ptr<const ServedModel> ModelCache::Find(const std::string& model,
   return it->second.model;
 }
 
-void ModelCache::LoadAsync(std::shared_ptr<const VersionInfo> version, Callback done) {
+void ModelCache::LoadAsync(std::shared_ptr<const VersionInfo> version, const Callback& done) {
   const VersionKey key{version->model, version->version};
   std::shared_ptr<const ServedModel> loaded;
   {
@@ -41,7 +41,7 @@ void ModelCache::LoadAsync(std::shared_ptr<const VersionInfo> version, Callback 
       loaded = it->second.model;
     } else {
       const auto [waiting, first] = loading_.try_emplace(key);
-      waiting->second.push_back(std::move(done));
+      waiting->second.push_back(done);
       if (!first) return;
     }
   }

@@ -54,7 +54,7 @@ class ModelCache {
   std::shared_ptr<const ServedModel> Find(const std::string& model, std::uint64_t version);
   // Gives the version to `done`: at once, on this thread, if it is loaded, else from the executor.
   // However many ask, it is loaded once.
-  void LoadAsync(std::shared_ptr<const VersionInfo> version, Callback done);
+  void LoadAsync(std::shared_ptr<const VersionInfo> version, const Callback& done);
   // Loads it on this thread, unless it is loaded: what Registry::SetPreloader wants. A version that
   // no snapshot names yet stays until one does.
   absl::Status Preload(const VersionInfo& version);

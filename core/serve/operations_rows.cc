@@ -55,7 +55,7 @@ absl::Status CheckNoise(const v1::Corruption& corruption) {
 }  // namespace
 
 EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
-    : Operation(std::move(model)), options_(std::move(options)), rows_(std::move(rows)) {}
+    : Operation(std::move(model)), options_(options), rows_(std::move(rows)) {}
 
 absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr model, Cells rows,
                                                                        Options options) {
@@ -67,7 +67,7 @@ absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr 
     if (options.seed) return NotGaussian(*model, "seed", "a draw");
   }
   return std::unique_ptr<EncodeOperation>(
-      new EncodeOperation(std::move(model), std::move(rows), std::move(options)));
+      new EncodeOperation(std::move(model), std::move(rows), options));
 }
 
 std::optional<Pass> EncodeOperation::Next() {

@@ -24,7 +24,8 @@ namespace latent {
 struct VersionKey {
   std::string model;
   std::uint64_t version = 0;
-  auto operator<=>(const VersionKey&) const = default;
+  // clang-tidy takes the 0 of the generated comparison for a null pointer.
+  auto operator<=>(const VersionKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 class ServedModel {

@@ -152,7 +152,7 @@ absl::StatusOr<std::vector<FileProgress>> DatasetStore::Flush(std::string_view d
   std::vector<FileProgress> progress;
   LATENT_RETURN_IF_ERROR(WithUpload(dataset, [&](Upload* upload) {
     upload->mutex.AssertHeld();
-    const absl::Status status = FlushUpload(dataset, upload);
+    absl::Status status = FlushUpload(dataset, upload);
     for (const auto& file : upload->files) progress.push_back({file.name, file.committed});
     return status;
   }));
@@ -170,7 +170,7 @@ absl::Status DatasetStore::SyncFiles(std::string_view dataset, Upload* upload) {
 }
 
 absl::Status DatasetStore::FlushUpload(std::string_view dataset, Upload* upload) {
-  const absl::Status synced = SyncFiles(dataset, upload);
+  absl::Status synced = SyncFiles(dataset, upload);
   bool changed = false;
   for (auto& file : upload->files) {
     file.file.reset();
@@ -181,7 +181,7 @@ absl::Status DatasetStore::FlushUpload(std::string_view dataset, Upload* upload)
   }
   if (!changed) return synced;
   const std::int64_t now = ToUnixMicros(clock_->WallNow());
-  const absl::Status stored = db_->Write([&](Transaction& tx) -> absl::Status {
+  absl::Status stored = db_->Write([&](Transaction& tx) -> absl::Status {
     upload->mutex.AssertHeld();
     for (std::size_t i = 0; i < upload->files.size(); ++i) {
       const auto& file = upload->files[i];

@@ -180,7 +180,7 @@ absl::Status Database::RunBody(bool write, const std::function<absl::Status(Tran
   }
   LATENT_RETURN_IF_ERROR(Execute(db_, write ? "BEGIN IMMEDIATE" : "BEGIN"));
   Transaction transaction(db_);
-  const absl::Status status = body(transaction);
+  absl::Status status = body(transaction);
   if (!status.ok() || !write) {
     // SQLite may have rolled back by itself, after a full disk for example.
     if (sqlite3_get_autocommit(db_) == 0 && !Execute(db_, "ROLLBACK").ok()) {

@@ -15,7 +15,7 @@ bool AnyWeight(const v1::ActivityPenalty& penalty) {
 }  // namespace
 
 void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
-  const auto refuse = [&](const char* field, std::string expected) {
+  const auto refuse = [&](const char* field, const std::string& expected) {
     errors.Add(std::string("spec.architecture.") + field,
                "the closed form pca " + expected + ", or choose training.solver.gradient");
   };

@@ -94,7 +94,7 @@ absl::StatusOr<std::string> ReadHeaderText(ByteSource& bytes, const std::string&
                    absl::StrCat("not an NPY file: expected \"\\x93NUMPY\" and a version, got ",
                                 Shown({start.data(), got})));
   }
-  const int version = start[6];
+  const int version = static_cast<unsigned char>(start[6]);
   if (version < 1 || version > 3) {
     return BadFile(name, absl::StrCat("expected NPY version 1, 2 or 3, got ", version));
   }

@@ -91,6 +91,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"wrong magic", FileFormat::kNpy, "\x92" + kNpy.substr(1), kNpy, "not an NPY file"},
         Case{"unknown version", FileFormat::kNpy, Npy<float>("<f4", "(1,)", {1}, 4),
              Npy<float>("<f4", "(1,)", {1}, 3), "expected NPY version 1, 2 or 3, got 4"},
+        Case{"version of the highest byte", FileFormat::kNpy, Npy<float>("<f4", "(1,)", {1}, 255),
+             Npy<float>("<f4", "(1,)", {1}, 3), "expected NPY version 1, 2 or 3, got 255"},
         Case{"cut in the magic", FileFormat::kNpy, kNpy.substr(0, 7), kNpy, "not an NPY file"},
         Case{"cut in the header", FileFormat::kNpy, kNpy.substr(0, 20), kNpy,
              "ends within its NPY header"},
