@@ -50,8 +50,7 @@ absl::Status RunHealth(Context& context, const HealthFlags& flags) {
   const auto end = Clock::now() + std::chrono::duration<double>(flags.wait_seconds);
   while (true) {
     const auto health = context.client().CheckHealth(flags.service, context.Call());
-    const absl::Status status =
-        health.ok() ? StatusOfHealth(flags.service, *health) : health.status();
+    absl::Status status = health.ok() ? StatusOfHealth(flags.service, *health) : health.status();
     const bool again = !status.ok() && absl::IsUnavailable(status) && Clock::now() < end;
     if (!again) {
       if (!health.ok()) return status;
