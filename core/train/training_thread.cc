@@ -14,7 +14,7 @@
 namespace latent {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using SteadyClock = std::chrono::steady_clock;
 
 // CPU time that a running thread has had, in seconds.
 double CpuSeconds(std::thread& thread) {
@@ -34,7 +34,7 @@ class Done {
     changed_.NotifyAll();
   }
   // True if it was set before the deadline.
-  bool WaitUntil(Clock::time_point deadline) {
+  bool WaitUntil(SteadyClock::time_point deadline) {
     MutexLock lock(&mutex_);
     while (!done_) {
       if (!changed_.WaitUntil(&mutex_, deadline)) return done_;
@@ -71,12 +71,12 @@ void RunTrainingThread(ThreadClass thread_class, const std::function<void()>& wo
     work();
     done.Set();
   });
-  const auto window =
-      std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(window_seconds));
-  Clock::time_point start = Clock::now();
+  const auto window = std::chrono::duration_cast<SteadyClock::duration>(
+      std::chrono::duration<double>(window_seconds));
+  SteadyClock::time_point start = SteadyClock::now();
   double cpu = 0;
   while (!done.WaitUntil(start + window)) {
-    const Clock::time_point now = Clock::now();
+    const SteadyClock::time_point now = SteadyClock::now();
     const double used = CpuSeconds(thread);
     if (Starves(used - cpu, std::chrono::duration<double>(now - start).count())) on_starved();
     start = now;

@@ -70,7 +70,7 @@ absl::Status CsvLines::Split() {
   unquoted_.clear();
   std::string_view rest = line_;
   for (;;) {
-    const auto start = rest.find_first_not_of(" ");
+    const auto start = rest.find_first_not_of(' ');
     if (delimiter_ != ' ' && start != std::string_view::npos && rest[start] == '"') {
       rest.remove_prefix(start);
     }
