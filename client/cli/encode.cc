@@ -60,7 +60,7 @@ absl::Status AppendSparse(const v1::SparseRows& rows, Codes* codes) {
   return absl::OkStatus();
 }
 
-absl::Status Append(const v1::EncodeResponse& response, Codes* codes) {
+absl::Status AppendCodes(const v1::EncodeResponse& response, Codes* codes) {
   if (response.codes().has_sparse()) return AppendSparse(response.codes().sparse(), codes);
   LATENT_RETURN_IF_ERROR(codes->dense.Append(response.codes().dense()));
   if (response.has_sigma()) LATENT_RETURN_IF_ERROR(codes->sigma.Append(response.sigma()));
@@ -84,7 +84,7 @@ absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const R
         LATENT_ASSIGN_OR_RETURN(const auto response,
                                 context.client().Encode(std::move(request), context.Call()));
         target->Answered(response.answered_by());
-        return Append(response, &codes);
+        return AppendCodes(response, &codes);
       }));
   return codes;
 }

@@ -99,7 +99,7 @@ struct Denoised {
   bool trained_with_corruption = false;
 };
 
-absl::Status Append(const v1::DenoiseResponse& response, Denoised* denoised) {
+absl::Status AppendDenoised(const v1::DenoiseResponse& response, Denoised* denoised) {
   denoised->trained_with_corruption = response.trained_with_corruption();
   if (response.has_noisy_rows()) {
     LATENT_RETURN_IF_ERROR(denoised->noisy.Append(response.noisy_rows()));
@@ -129,7 +129,7 @@ absl::StatusOr<Denoised> Denoise(Context& context, const ReconstructFlags& flags
         LATENT_ASSIGN_OR_RETURN(const auto response,
                                 context.client().Denoise(std::move(request), context.Call()));
         target->Answered(response.answered_by());
-        return Append(response, &result);
+        return AppendDenoised(response, &result);
       }));
   return result;
 }

@@ -17,7 +17,7 @@ bool TrainedWithNoise(const v1::Corruption& corruption) {
          corruption.salt_and_pepper().fraction() > 0;
 }
 
-double SquaredDistance(MatrixView<const float> a, MatrixView<const float> b, bool clip_b) {
+double SquaredError(MatrixView<const float> a, MatrixView<const float> b, bool clip_b) {
   double sum = 0;
   for (std::size_t r = 0; r < a.rows; ++r) {
     for (std::size_t c = 0; c < a.columns; ++c) {
@@ -53,8 +53,8 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
     ForwardOutputs outputs;
     outputs.reconstruction = denoised;
     input.model.Forward(noisy, outputs, workspace);
-    noisy_error += SquaredDistance(batch, noisy, false);
-    denoised_error += SquaredDistance(batch, denoised, clip);
+    noisy_error += SquaredError(batch, noisy, false);
+    denoised_error += SquaredError(batch, denoised, clip);
   }
   const double cells = static_cast<double>(rows.rows) * static_cast<double>(rows.columns);
   const double range = SquaredRange(input.data.info());

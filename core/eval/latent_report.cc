@@ -19,14 +19,14 @@
 namespace latent {
 namespace {
 
-constexpr std::size_t kMaxRows = 1'000;
+constexpr std::size_t kReportRows = 1'000;
 constexpr std::size_t kMinRows = 20;
 constexpr std::size_t kMaxEntries = 1'024;
 constexpr std::size_t kMaxPairs = 200;
 constexpr std::size_t kSteps = 16;
-constexpr std::uint64_t kDrawSeed = 1, kPairSeed = 2, kReferenceSeed = 3;
+constexpr std::uint64_t kSampleSeed = 1, kPairSeed = 2, kReferenceSeed = 3;
 
-double Quantile(std::vector<double> values, double q) {
+double QuantileOf(std::vector<double> values, double q) {
   const auto at = static_cast<std::size_t>(q * static_cast<double>(values.size() - 1));
   std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(at), values.end());
   return values[at];
@@ -51,7 +51,7 @@ Sample Empty(std::size_t rows, std::size_t columns) {
 absl::StatusOr<Sample> FittedDraws(const Sample& codes) {
   LATENT_ASSIGN_OR_RETURN(const auto sampler, FitGaussianSampler(codes.view()));
   Sample draws = Empty(codes.rows, codes.columns);
-  sampler->Draw(kDrawSeed, 1, draws.view());
+  sampler->Draw(kSampleSeed, 1, draws.view());
   return draws;
 }
 
@@ -169,7 +169,7 @@ absl::StatusOr<LatentFigures> DescribeLatentSpace(Sample codes, std::size_t colu
   figures.cycle_error = MeanDistance(again, draws);
   const Neighbours neighbours(codes.view());
   const std::vector<double> nearest = neighbours.NearestDistances(codes.view(), true);
-  const double far = Quantile(nearest, 0.99), median = Quantile(nearest, 0.5);
+  const double far = QuantileOf(nearest, 0.99), median = QuantileOf(nearest, 0.5);
   const std::vector<double> from_draws = neighbours.NearestDistances(draws.view());
   const auto holes = std::count_if(from_draws.begin(), from_draws.end(),
                                    [far](double distance) { return distance > far; });
@@ -198,7 +198,7 @@ absl::StatusOr<LatentFigures> DescribeReferenceGaussian(std::size_t n, std::size
 absl::Status AddLatentReport(const EvaluationInput& input, MetricList& metrics) {
   const std::size_t entries = input.model.latent_dim();
   if (entries > kMaxEntries || input.rows().rows < kMinRows) return absl::OkStatus();
-  LATENT_ASSIGN_OR_RETURN(Sample codes, CodeSample(input, input.part, kMaxRows));
+  LATENT_ASSIGN_OR_RETURN(Sample codes, CodeSample(input, input.part, kReportRows));
   const std::size_t count = codes.rows;
   Workspace workspace;
   // In pieces, so that the workspace stays small.

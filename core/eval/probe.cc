@@ -15,8 +15,8 @@ namespace latent {
 namespace {
 
 constexpr std::size_t kNeighbours = 5;
-constexpr std::size_t kMaxTrainRows = 10'000;
-constexpr std::size_t kMaxRows = 2'000;
+constexpr std::size_t kProbeTrainRows = 10'000;
+constexpr std::size_t kProbeRows = 2'000;
 constexpr std::size_t kMaxClasses = 256;
 // A linear probe's weights; more would take longer than a job's evaluation should.
 constexpr std::size_t kMaxWeights = 200'000;
@@ -91,8 +91,8 @@ absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasi
   if (!input.data.info().has_labels || input.part == v1::PART_TRAIN) return absl::OkStatus();
   if (input.data.rows(v1::PART_TRAIN).rows < kNeighbours) return absl::OkStatus();
   Pair codes;
-  LATENT_ASSIGN_OR_RETURN(codes.train, CodeSample(input, v1::PART_TRAIN, kMaxTrainRows));
-  LATENT_ASSIGN_OR_RETURN(codes.test, CodeSample(input, input.part, kMaxRows));
+  LATENT_ASSIGN_OR_RETURN(codes.train, CodeSample(input, v1::PART_TRAIN, kProbeTrainRows));
+  LATENT_ASSIGN_OR_RETURN(codes.test, CodeSample(input, input.part, kProbeRows));
   const LabelledRows labels = {codes.train.labels, codes.test.labels};
   Standardise(codes.train, codes.test);
   LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_code_accuracy", codes, labels, metrics));
@@ -100,15 +100,15 @@ absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasi
   if (input.model.columns() > kMaxControlColumns) return absl::OkStatus();
 
   Pair rows;
-  LATENT_ASSIGN_OR_RETURN(rows.train, RowSample(input, v1::PART_TRAIN, kMaxTrainRows));
-  LATENT_ASSIGN_OR_RETURN(rows.test, RowSample(input, input.part, kMaxRows));
+  LATENT_ASSIGN_OR_RETURN(rows.train, RowSample(input, v1::PART_TRAIN, kProbeTrainRows));
+  LATENT_ASSIGN_OR_RETURN(rows.test, RowSample(input, input.part, kProbeRows));
   LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_raw_accuracy", rows, labels, metrics));
   LATENT_RETURN_IF_ERROR(AddLinear(input, "linear_raw_accuracy", rows, labels, metrics));
   if (!basis) return absl::OkStatus();
 
   Pair pca;
-  LATENT_ASSIGN_OR_RETURN(pca.train, PcaSample(input, *basis, v1::PART_TRAIN, kMaxTrainRows));
-  LATENT_ASSIGN_OR_RETURN(pca.test, PcaSample(input, *basis, input.part, kMaxRows));
+  LATENT_ASSIGN_OR_RETURN(pca.train, PcaSample(input, *basis, v1::PART_TRAIN, kProbeTrainRows));
+  LATENT_ASSIGN_OR_RETURN(pca.test, PcaSample(input, *basis, input.part, kProbeRows));
   LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_pca_accuracy", pca, labels, metrics));
   return AddLinear(input, "linear_pca_accuracy", pca, labels, metrics);
 }

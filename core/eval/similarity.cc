@@ -12,7 +12,7 @@
 namespace latent {
 namespace {
 
-constexpr std::size_t kMaxRows = 2'000;
+constexpr std::size_t kPairedRows = 2'000;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ absl::Status AddSimilarity(const EvaluationInput& input, MetricList& metrics) {
   const double range = std::sqrt(SquaredRange(input.data.info()));
   if (!shape || !(range > 0)) return absl::OkStatus();
   std::vector<float> scratch;
-  const RowsView rows = EvenlySpaced(input.rows(), kMaxRows);
+  const RowsView rows = EvenlySpaced(input.rows(), kPairedRows);
   std::vector<float> cells(kEvaluationBatchRows * rows.columns);
   Workspace workspace;
   Mean similarity;

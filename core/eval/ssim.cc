@@ -15,7 +15,7 @@ const std::array<double, kSsimWindow>& Weights() {
     std::array<double, kSsimWindow> weights{};
     double sum = 0;
     for (std::size_t i = 0; i < kSsimWindow; ++i) {
-      const double distance = static_cast<double>(i) - (kSsimWindow - 1) / 2;
+      const double distance = static_cast<double>(i) - (kSsimWindow - 1) / 2.0;
       weights[i] = std::exp(-distance * distance / (2 * 1.5 * 1.5));
       sum += weights[i];
     }

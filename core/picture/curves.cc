@@ -44,7 +44,8 @@ void DrawCurve(Canvas& canvas, const PlotArea& area, const Curve& curve, Color c
 // The colour of each curve's name.
 using Colors = std::map<std::string, Color>;
 
-void DrawLegend(Canvas& canvas, int left, int top, const CurvePlot& plot, const Colors& colors) {
+void DrawCurveLegend(Canvas& canvas, int left, int top, const CurvePlot& plot,
+                     const Colors& colors) {
   for (std::size_t i = 0; i < plot.curves.size(); ++i) {
     const int y = top + static_cast<int>(i) * 22;
     const std::string& name = plot.curves[i].name;
@@ -75,7 +76,7 @@ absl::Status DrawPlot(Canvas& canvas, int top, const CurvePlot& plot, const Colo
   if (x.whole) KeepWholeTicks(&area.x);
   DrawAxes(canvas, area, plot.title, plot.x_label, plot.y_label);
   for (const Curve& curve : plot.curves) DrawCurve(canvas, area, curve, colors.at(curve.name));
-  DrawLegend(canvas, area.left + kWidth + 20, area.top + 8, plot, colors);
+  DrawCurveLegend(canvas, area.left + kWidth + 20, area.top + 8, plot, colors);
   return absl::OkStatus();
 }
 

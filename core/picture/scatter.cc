@@ -96,8 +96,8 @@ void DrawClassNames(Canvas& canvas, const PlotArea& area, const ScatterPlot& plo
   }
 }
 
-void DrawLegend(Canvas& canvas, int left, int top, const ScatterPlot& plot,
-                std::span<const std::size_t> classes) {
+void DrawClassLegend(Canvas& canvas, int left, int top, const ScatterPlot& plot,
+                     std::span<const std::size_t> classes) {
   for (std::size_t i = 0; i < std::min(classes.size(), kNamedClasses); ++i) {
     const int y = top + static_cast<int>(i) * 22;
     canvas.DrawDisc({left + 6.0, y + 7.0}, 5, CategoryColor(classes[i]));
@@ -130,7 +130,7 @@ absl::StatusOr<Canvas> DrawScatter(const ScatterPlot& plot) {
   if (!classes.empty() && classes.size() <= kNamedClasses) {
     DrawClassNames(canvas, area, plot, classes);
   }
-  DrawLegend(canvas, area.left + kSide + 22, area.top + 8, plot, classes);
+  DrawClassLegend(canvas, area.left + kSide + 22, area.top + 8, plot, classes);
   return canvas;
 }
 

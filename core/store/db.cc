@@ -73,7 +73,7 @@ absl::Status Newer(std::string_view what, std::int64_t found, std::size_t known)
 }
 
 // Version of each owner's tables as the database has them.
-absl::StatusOr<std::map<std::string, std::int64_t>> ReadVersions(sqlite3* db) {
+absl::StatusOr<std::map<std::string, std::int64_t>> ReadSchemaVersions(sqlite3* db) {
   LATENT_RETURN_IF_ERROR(Execute(db,
                                  "CREATE TABLE IF NOT EXISTS schema_versions ("
                                  "owner TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"));
@@ -154,7 +154,7 @@ absl::Status Database::Migrate() {
   if (std::stoll(found) > static_cast<std::int64_t>(total)) {
     return Newer("the file", std::stoll(found), total);
   }
-  LATENT_ASSIGN_OR_RETURN(auto versions, ReadVersions(db_));
+  LATENT_ASSIGN_OR_RETURN(auto versions, ReadSchemaVersions(db_));
   for (const Schema& schema : options_.schemas) {
     const std::int64_t version = versions[schema.owner];
     versions.erase(schema.owner);

@@ -9,16 +9,16 @@
 namespace latent {
 namespace {
 
-namespace json = google::protobuf::util;
+namespace proto_json = google::protobuf::util;
 
 }  // namespace
 
 std::string PlanToJson(const v1::TrainingPlan& plan) {
-  json::JsonPrintOptions options;
+  proto_json::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
   std::string text;
-  const auto status = json::MessageToJsonString(plan, &text, options);
+  const auto status = proto_json::MessageToJsonString(plan, &text, options);
   assert(status.ok());
   static_cast<void>(status);
   return text;
@@ -27,10 +27,10 @@ std::string PlanToJson(const v1::TrainingPlan& plan) {
 absl::StatusOr<v1::TrainingPlan> ParsePlan(std::string_view text) {
   const google::protobuf::StringPiece piece(text.data(), text.size());
   v1::TrainingPlan plan;
-  json::JsonParseOptions options;
+  proto_json::JsonParseOptions options;
   options.ignore_unknown_fields = true;
   // Fields that a later format added must not hide the version that explains them.
-  if (const auto status = json::JsonStringToMessage(piece, &plan, options); !status.ok()) {
+  if (const auto status = proto_json::JsonStringToMessage(piece, &plan, options); !status.ok()) {
     return MakeError(absl::StatusCode::kDataLoss, "PLAN_CORRUPT",
                      absl::StrCat("expected a training plan as JSON: ", status.ToString()));
   }
@@ -41,7 +41,7 @@ absl::StatusOr<v1::TrainingPlan> ParsePlan(std::string_view text) {
   }
   plan.Clear();
   options.ignore_unknown_fields = false;
-  const auto status = json::JsonStringToMessage(piece, &plan, options);
+  const auto status = proto_json::JsonStringToMessage(piece, &plan, options);
   if (version > kPlanFormatVersion || !status.ok()) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "PLAN_FORMAT",
                      absl::StrCat("the plan has format version ", version,

@@ -20,17 +20,17 @@ struct IdxType {
   unsigned char code;
   Element element;
 };
-constexpr std::array<IdxType, 6> kTypes = {{{0x08, BigEndian<std::uint8_t>()},
-                                            {0x09, BigEndian<std::int8_t>()},
-                                            {0x0B, BigEndian<std::int16_t>()},
-                                            {0x0C, BigEndian<std::int32_t>()},
-                                            {0x0D, BigEndian<float>()},
-                                            {0x0E, BigEndian<double>()}}};
+constexpr std::array<IdxType, 6> kIdxTypes = {{{0x08, BigEndian<std::uint8_t>()},
+                                               {0x09, BigEndian<std::int8_t>()},
+                                               {0x0B, BigEndian<std::int16_t>()},
+                                               {0x0C, BigEndian<std::int32_t>()},
+                                               {0x0D, BigEndian<float>()},
+                                               {0x0E, BigEndian<double>()}}};
 
 const IdxType* FindType(unsigned char code) {
-  const auto* type = std::find_if(kTypes.begin(), kTypes.end(),
+  const auto* type = std::find_if(kIdxTypes.begin(), kIdxTypes.end(),
                                   [code](const IdxType& t) { return t.code == code; });
-  return type == kTypes.end() ? nullptr : type;
+  return type == kIdxTypes.end() ? nullptr : type;
 }
 
 constexpr std::size_t kMaxDimensions = 8;

@@ -23,12 +23,12 @@ struct NpyType {
   std::string_view descr;
   Element element;
 };
-constexpr std::array<NpyType, 6> kTypes = {{{"<f4", LittleEndian<float>()},
-                                            {"<f8", LittleEndian<double>()},
-                                            {"|u1", LittleEndian<std::uint8_t>()},
-                                            {"|i1", LittleEndian<std::int8_t>()},
-                                            {"<i4", LittleEndian<std::int32_t>()},
-                                            {"<i8", LittleEndian<std::int64_t>()}}};
+constexpr std::array<NpyType, 6> kNpyTypes = {{{"<f4", LittleEndian<float>()},
+                                               {"<f8", LittleEndian<double>()},
+                                               {"|u1", LittleEndian<std::uint8_t>()},
+                                               {"|i1", LittleEndian<std::int8_t>()},
+                                               {"<i4", LittleEndian<std::int32_t>()},
+                                               {"<i8", LittleEndian<std::int64_t>()}}};
 
 // The dictionary literal of an .npy header, e.g.
 // {'descr': '<f4', 'fortran_order': False, 'shape': (10, 28, 28), }
@@ -136,7 +136,7 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenNpy(std::unique_ptr<ByteSource> b
     return BadFile(options.name,
                    "is in Fortran order; save numpy.ascontiguousarray(array) instead");
   }
-  for (const NpyType& type : kTypes) {
+  for (const NpyType& type : kNpyTypes) {
     if (type.descr != *descr) continue;
     RowsHeader header;
     header.bytes = type.descr == "|u1";
