@@ -29,7 +29,8 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "at least 11 x 11 only"},
     {"pca_test_mse_per_element", "dataset units^2", Better::kLower,
      "test_mse_per_element of principal components of the TRAIN rows, as many as the code has "
-     "entries; absent above 2048 columns; fitted to evenly spaced rows where there are very many"},
+     "entries; absent above 2048 columns, and for more than 512 of them where rows and columns "
+     "exceed 1024; fitted to evenly spaced rows where there are very many"},
     {"pca_r2", "1", Better::kHigher, "r2 of those principal components"},
     {"nll", "nats/row", Better::kLower, "-log p(x|code), scaled units; deterministic codes only"},
     {"neg_elbo", "nats/row", Better::kLower,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "core/base/status.h"
 #include "core/base/thread_pool.h"
@@ -45,14 +46,25 @@ absl::StatusOr<std::optional<PcaBasis>> FitPcaBasis(const EvaluationInput& input
                                                     std::size_t threads) {
   const RowsView train = input.data.rows(v1::PART_TRAIN);
   if (train.columns > kMaxControlColumns || train.rows < 2) return std::nullopt;
+  const RowsView fitted = Thinned(train);
+  const std::size_t rank = std::min(input.model.latent_dim(), train.columns);
+  if (!CanFitPrincipalAxes(fitted.rows, fitted.columns, rank)) return std::nullopt;
   ThreadPool pool(threads);
-  Moments moments = MeanAndCovariance(Thinned(train), &pool);
-  LATENT_RETURN_IF_ERROR(input.CheckStop());
-  LATENT_ASSIGN_OR_RETURN(SymmetricEigen eigen, EigenSymmetric(moments.covariance));
-  PcaBasis basis{.mean = std::move(moments.mean), .axes = std::move(eigen.vectors)};
-  basis.axes.rows = std::min(input.model.latent_dim(), train.columns);
-  basis.axes.cells.resize(basis.axes.rows * basis.axes.columns);
+  std::vector<float> scratch;
+  const auto read = [&](std::size_t first, std::size_t count) {
+    return fitted.Read(first, count, scratch);
+  };
+  LATENT_ASSIGN_OR_RETURN(PcaBasis basis,
+                          FitPrincipalAxes(fitted.rows, fitted.columns, read, rank, &pool,
+                                           [&] { return input.CheckStop(); }));
   return basis;
+}
+
+std::uint64_t PcaBasisBytes(const v1::TrainingPlan& plan) {
+  const std::uint64_t columns = plan.data().columns();
+  if (columns > kMaxControlColumns) return 0;
+  const std::uint64_t rank = std::min<std::uint64_t>(plan.architecture().latent().dim(), columns);
+  return PrincipalAxesBytes(plan.data().train_rows(), columns, rank);
 }
 
 absl::Status AddPcaBaseline(const EvaluationInput& input, const PcaBasis& basis,

@@ -17,7 +17,34 @@ Eigen::Map<const RowMajor> AsEigen(const DoubleMatrix& matrix) {
   return {matrix.cells.data(), Index(matrix.rows), Index(matrix.columns)};
 }
 
-absl::Status CheckFinite(const DoubleMatrix& matrix) {
+// Rows that are centred and summed at a time: the same blocks for any number of threads.
+constexpr std::size_t kBlockRows = 256;
+// Columns of a tile of the covariance: a thread's unit of work.
+constexpr std::size_t kTileColumns = 112;
+
+void ForEach(ThreadPool* pool, std::size_t tasks, absl::FunctionRef<void(std::size_t)> fn) {
+  if (pool != nullptr) return pool->ParallelFor(tasks, fn);
+  for (std::size_t task = 0; task < tasks; ++task) fn(task);
+}
+
+// Adds the block's products to the tiles on and below the diagonal.
+void AddProducts(const RowMajor& centred, ThreadPool* pool, absl::FunctionRef<bool()> stopped,
+                 RowMajor& sums) {
+  const std::size_t columns = static_cast<std::size_t>(centred.cols());
+  const std::size_t tiles = (columns + kTileColumns - 1) / kTileColumns;
+  ForEach(pool, tiles * tiles, [&](std::size_t task) {
+    const std::size_t i = task / tiles * kTileColumns, j = task % tiles * kTileColumns;
+    if (j > i || stopped()) return;
+    const Eigen::Index height = Index(std::min(kTileColumns, columns - i));
+    const Eigen::Index width = Index(std::min(kTileColumns, columns - j));
+    sums.block(Index(i), Index(j), height, width).noalias() +=
+        centred.middleCols(Index(i), height).transpose() * centred.middleCols(Index(j), width);
+  });
+}
+
+}  // namespace
+
+absl::Status CheckFiniteSquare(const DoubleMatrix& matrix) {
   if (matrix.rows != matrix.columns) {
     return absl::InvalidArgumentError("expected a square matrix");
   }
@@ -31,31 +58,12 @@ absl::Status CheckFinite(const DoubleMatrix& matrix) {
   return absl::OkStatus();
 }
 
-// Rows that are centred and summed at a time: the same blocks for any number of threads.
-constexpr std::size_t kBlockRows = 256;
-// Columns of a tile of the covariance: a thread's unit of work.
-constexpr std::size_t kTileColumns = 112;
-
-void ForEach(ThreadPool* pool, std::size_t tasks, absl::FunctionRef<void(std::size_t)> fn) {
-  if (pool != nullptr) return pool->ParallelFor(tasks, fn);
-  for (std::size_t task = 0; task < tasks; ++task) fn(task);
+void FixSign(std::span<double> vector) {
+  const auto largest = std::max_element(
+      vector.begin(), vector.end(), [](double a, double b) { return std::abs(a) < std::abs(b); });
+  if (largest == vector.end() || *largest >= 0) return;
+  for (double& entry : vector) entry = -entry;
 }
-
-// Adds the block's products to the tiles on and below the diagonal.
-void AddProducts(const RowMajor& centred, ThreadPool* pool, RowMajor& sums) {
-  const std::size_t columns = static_cast<std::size_t>(centred.cols());
-  const std::size_t tiles = (columns + kTileColumns - 1) / kTileColumns;
-  ForEach(pool, tiles * tiles, [&](std::size_t task) {
-    const std::size_t i = task / tiles * kTileColumns, j = task % tiles * kTileColumns;
-    if (j > i) return;
-    const Eigen::Index height = Index(std::min(kTileColumns, columns - i));
-    const Eigen::Index width = Index(std::min(kTileColumns, columns - j));
-    sums.block(Index(i), Index(j), height, width).noalias() +=
-        centred.middleCols(Index(i), height).transpose() * centred.middleCols(Index(j), width);
-  });
-}
-
-}  // namespace
 
 Moments MeanAndCovariance(const RowsView& rows, ThreadPool* pool) {
   std::vector<Real> scratch;
@@ -66,9 +74,14 @@ Moments MeanAndCovariance(const RowsView& rows, ThreadPool* pool) {
 }
 
 Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, ThreadPool* pool) {
+  return MeanAndCovariance(rows, n, read, pool, [] { return false; });
+}
+
+Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, ThreadPool* pool,
+                          absl::FunctionRef<bool()> stopped) {
   const double count = static_cast<double>(rows);
   Moments moments{std::vector<double>(n), DoubleMatrix(n, n)};
-  for (std::size_t first = 0; first < rows; first += kBlockRows) {
+  for (std::size_t first = 0; first < rows && !stopped(); first += kBlockRows) {
     const ConstMatrix block = read(first, std::min(kBlockRows, rows - first));
     for (std::size_t r = 0; r < block.rows; ++r) {
       for (std::size_t c = 0; c < n; ++c) moments.mean[c] += static_cast<double>(block(r, c));
@@ -78,7 +91,7 @@ Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, Threa
 
   RowMajor sums = RowMajor::Zero(Index(n), Index(n));
   RowMajor centred;
-  for (std::size_t first = 0; first < rows; first += kBlockRows) {
+  for (std::size_t first = 0; first < rows && !stopped(); first += kBlockRows) {
     const ConstMatrix block = read(first, std::min(kBlockRows, rows - first));
     centred.resize(Index(block.rows), Index(n));
     for (std::size_t r = 0; r < block.rows; ++r) {
@@ -86,7 +99,7 @@ Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, Threa
         centred(Index(r), Index(c)) = static_cast<double>(block(r, c)) - moments.mean[c];
       }
     }
-    AddProducts(centred, pool, sums);
+    AddProducts(centred, pool, stopped, sums);
   }
   for (std::size_t r = 0; r < n; ++r) {
     for (std::size_t c = 0; c <= r; ++c) {
@@ -97,7 +110,7 @@ Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, Threa
 }
 
 absl::StatusOr<SymmetricEigen> EigenSymmetric(const DoubleMatrix& matrix) {
-  LATENT_RETURN_IF_ERROR(CheckFinite(matrix));
+  LATENT_RETURN_IF_ERROR(CheckFiniteSquare(matrix));
   const std::size_t n = matrix.rows;
   const Eigen::SelfAdjointEigenSolver<RowMajor> solver(AsEigen(matrix));
   if (solver.info() != Eigen::Success) {
@@ -107,23 +120,27 @@ absl::StatusOr<SymmetricEigen> EigenSymmetric(const DoubleMatrix& matrix) {
   for (std::size_t i = 0; i < n; ++i) {
     const Eigen::Index from = Index(n - 1 - i);  // Eigen's order is ascending
     result.values[i] = solver.eigenvalues()(from);
-    Eigen::Index largest = 0;
-    solver.eigenvectors().col(from).cwiseAbs().maxCoeff(&largest);
-    const double sign = solver.eigenvectors()(largest, from) < 0 ? -1 : 1;
     for (std::size_t c = 0; c < n; ++c) {
-      result.vectors(i, c) = sign * solver.eigenvectors()(Index(c), from);
+      result.vectors(i, c) = solver.eigenvectors()(Index(c), from);
     }
+    FixSign({result.vectors.cells.data() + i * n, n});
   }
   return result;
 }
 
 absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix) {
-  LATENT_RETURN_IF_ERROR(CheckFinite(matrix));
+  return CholeskySemidefinite(matrix, [] { return absl::OkStatus(); });
+}
+
+absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix,
+                                                  absl::FunctionRef<absl::Status()> check) {
+  LATENT_RETURN_IF_ERROR(CheckFiniteSquare(matrix));
   const std::size_t n = matrix.rows;
   double largest = 0;
   for (std::size_t i = 0; i < n; ++i) largest = std::max(largest, matrix(i, i));
   DoubleMatrix lower(n, n);
   for (std::size_t j = 0; j < n; ++j) {
+    LATENT_RETURN_IF_ERROR(check());
     double pivot = matrix(j, j);
     for (std::size_t k = 0; k < j; ++k) pivot -= lower(j, k) * lower(j, k);
     if (pivot <= 1e-12 * largest) continue;

@@ -4,8 +4,10 @@
 #define LATENT_CORE_NN_LINALG_H_
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "core/base/thread_pool.h"
 #include "core/nn/rows_view.h"
@@ -36,19 +38,31 @@ Moments MeanAndCovariance(const RowsView& rows, ThreadPool* pool = nullptr);
 // is called for all blocks in order, twice.
 using ReadBlock = absl::FunctionRef<ConstMatrix(std::size_t first, std::size_t count)>;
 Moments MeanAndCovariance(std::size_t rows, std::size_t columns, ReadBlock read, ThreadPool* pool);
+// The same, which gives up soon after `stopped` (any thread, often) says true: what it returns then
+// means nothing.
+Moments MeanAndCovariance(std::size_t rows, std::size_t columns, ReadBlock read, ThreadPool* pool,
+                          absl::FunctionRef<bool()> stopped);
 
 struct SymmetricEigen {
   std::vector<double> values;  // descending
   DoubleMatrix vectors;  // row i is the unit eigenvector of values[i], largest |entry| positive
 };
-// All eigenpairs of a symmetric matrix, from its lower triangle. INVALID_ARGUMENT if an entry is
-// not finite.
+// INVALID_ARGUMENT, naming the first, if an entry is not finite or the matrix not square.
+absl::Status CheckFiniteSquare(const DoubleMatrix& matrix);
+// Turns a vector about if its entry of largest magnitude is negative.
+void FixSign(std::span<double> vector);
+
+// All eigenpairs of a symmetric matrix, from its lower triangle: for small ones, as it cannot be
+// stopped (leading_eigen.h). INVALID_ARGUMENT if an entry is not finite.
 absl::StatusOr<SymmetricEigen> EigenSymmetric(const DoubleMatrix& matrix);
 
 // Lower triangular L with L L^T = matrix for a symmetric positive semidefinite one: pivots below
 // 1e-12 of the largest diagonal entry count as zero and give a zero column, so a singular
 // covariance is fine. INVALID_ARGUMENT if an entry is not finite.
 absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix);
+// The same; `check`, asked once a column, ends it with what it returns.
+absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix,
+                                                  absl::FunctionRef<absl::Status()> check);
 
 // Cosines of the principal angles between the row spaces of a [k x n] and b [l x n], descending, as
 // many as the smaller of k and l. Rows need be neither orthogonal nor unit, but independent.

@@ -3,11 +3,12 @@
 #include <vector>
 
 #include "core/base/status.h"
-#include "core/nn/linalg.h"
+#include "core/nn/principal.h"
 
 namespace latent {
 
-absl::Status SolvePca(const RowsView& rows, ThreadPool& pool, ComposedAutoencoder& model) {
+absl::Status SolvePca(const RowsView& rows, ThreadPool& pool, ComposedAutoencoder& model,
+                      CheckGoesOn check) {
   std::vector<Real> scratch;
   std::vector<Real> cells;
   const auto scaled = [&](std::size_t first, std::size_t count) -> ConstMatrix {
@@ -16,11 +17,11 @@ absl::Status SolvePca(const RowsView& rows, ThreadPool& pool, ComposedAutoencode
     model.ScaleRows(rows.Read(first, count, scratch), block);
     return block;
   };
-  const Moments moments = MeanAndCovariance(rows.rows, rows.columns, scaled, &pool);
-  LATENT_ASSIGN_OR_RETURN(SymmetricEigen eigen, EigenSymmetric(moments.covariance));
+  LATENT_ASSIGN_OR_RETURN(
+      const PrincipalAxes fit,
+      FitPrincipalAxes(rows.rows, rows.columns, scaled, model.latent_dim(), &pool, check));
   return model.SetLinear(
-      MatrixView<const double>(eigen.vectors.cells.data(), model.latent_dim(), rows.columns),
-      moments.mean);
+      MatrixView<const double>(fit.axes.cells.data(), fit.axes.rows, fit.axes.columns), fit.mean);
 }
 
 }  // namespace latent

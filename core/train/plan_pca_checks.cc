@@ -2,6 +2,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "core/nn/principal.h"
 #include "core/train/plan_parts.h"
 
 namespace latent::internal {
@@ -36,6 +37,14 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
   if (model.latent().dim() > data.columns) {
     refuse("latent.dim", absl::StrCat("has at most one component a column, ", data.columns,
                                       ", got ", model.latent().dim()));
+  }
+  const std::uint64_t rows = data.rows(v1::PART_TRAIN);
+  if (model.latent().dim() <= data.columns &&
+      !CanFitPrincipalAxes(rows, data.columns, model.latent().dim())) {
+    refuse("latent.dim",
+           absl::StrCat("has at most ", kMaxLeading, " components of more than ", kMaxWholeEigen,
+                        " rows and columns (here ", rows, " and ", data.columns, "), got ",
+                        model.latent().dim(), "; use a smaller dim"));
   }
   if (!model.likelihood().has_gaussian()) {
     refuse("likelihood", "has a gaussian likelihood; use gaussian or auto");

@@ -1,6 +1,8 @@
 #include "core/train/trainer.h"
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -30,18 +32,42 @@ absl::Status CheckDataset(const v1::TrainingPlan& plan, const Dataset& data) {
                                 info.content_hash));
 }
 
+// The objective of a model without draws, in pieces between which it can be stopped.
+absl::StatusOr<double> MeanLoss(const RowsView& rows, const Autoencoder& model, ThreadPool& pool,
+                                CheckGoesOn check) {
+  constexpr std::size_t kPieceRows = 4096;
+  double sum = 0;
+  for (std::size_t first = 0; first < rows.rows; first += kPieceRows) {
+    LATENT_RETURN_IF_ERROR(check());
+    const std::size_t count = std::min(kPieceRows, rows.rows - first);
+    sum += ValidationPass(rows.slice_rows(first, count)).Objective(model, 0, pool) *
+           static_cast<double>(count);
+  }
+  return sum / static_cast<double>(rows.rows);
+}
+
 absl::StatusOr<TrainResult> TrainClosedForm(const v1::TrainingPlan& plan, const Dataset& data,
                                             std::unique_ptr<ComposedAutoencoder> model,
-                                            const TrainCallbacks& callbacks) {
+                                            const TrainCallbacks& callbacks,
+                                            const std::stop_token& stop) {
   ThreadPool pool(plan.training().threads());
-  LATENT_RETURN_IF_ERROR(SolvePca(data.rows(v1::PART_TRAIN), pool, *model));
+  const auto start = std::chrono::steady_clock::now();
+  const std::chrono::duration<double> most(plan.training().max_duration_seconds());
+  const auto check = [&]() -> absl::Status {
+    if (stop.stop_requested()) return absl::CancelledError("training was stopped");
+    if (std::chrono::steady_clock::now() - start < most) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kDeadlineExceeded, "MAX_DURATION",
+                     absl::StrCat("the closed form took longer than max_duration_seconds, ",
+                                  most.count(), ", and has no result before its end; allow more"));
+  };
+  LATENT_RETURN_IF_ERROR(SolvePca(data.rows(v1::PART_TRAIN), pool, *model, check));
   TrainResult result;
   result.ended_because = "closed form";
   v1::TrainProgress& progress = result.progress;
   progress.set_epoch(1);
   progress.set_epochs(1);
-  const std::uint64_t seed = plan.training().seed();
-  const double loss = ValidationPass(data.rows(v1::PART_TRAIN)).Objective(*model, seed, pool);
+  LATENT_ASSIGN_OR_RETURN(const double loss,
+                          MeanLoss(data.rows(v1::PART_TRAIN), *model, pool, check));
   if (!std::isfinite(loss)) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_FINITE",
                      "the closed form gave a loss that is NaN or infinite; scale the data");
@@ -51,8 +77,8 @@ absl::StatusOr<TrainResult> TrainClosedForm(const v1::TrainingPlan& plan, const 
   term->set_name("reconstruction");
   term->set_value(loss);
   if (data.rows(v1::PART_VALIDATION).rows > 0) {
-    const double validation =
-        ValidationPass(data.rows(v1::PART_VALIDATION)).Objective(*model, seed, pool);
+    LATENT_ASSIGN_OR_RETURN(const double validation,
+                            MeanLoss(data.rows(v1::PART_VALIDATION), *model, pool, check));
     progress.set_validation_loss(validation);
     progress.set_best_validation_loss(validation);
   }
@@ -86,12 +112,9 @@ class Training {
       const ColumnStatistics statistics = ComputeColumnStatistics(data_.rows(v1::PART_TRAIN));
       LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
                               CreateModel(plan_, statistics));
-      if (stop_.stop_requested() && plan_.training().solver().has_pca()) {
-        return absl::CancelledError("training was stopped before it began");
-      }
       if (plan_.training().solver().has_pca()) {
         LATENT_ASSIGN_OR_RETURN(TrainResult result,
-                                TrainClosedForm(plan_, data_, std::move(model), callbacks_));
+                                TrainClosedForm(plan_, data_, std::move(model), callbacks_, stop_));
         return std::optional(std::move(result));
       }
       LATENT_ASSIGN_OR_RETURN(

@@ -37,7 +37,9 @@ struct TrainResult {
 
 // Trains from scratch, or on from `checkpoint` if it is not empty. CANCELLED if `stop` was
 // requested (a last checkpoint was handed out); FAILED_PRECONDITION with reason NOT_FINITE, naming
-// step, layer and term, if a loss or gradient is NaN or infinite.
+// step, layer and term, if a loss or gradient is NaN or infinite; DEADLINE_EXCEEDED, reason
+// MAX_DURATION, if a closed form has no result in that time. Throws what libraries throw when
+// memory or threads run out.
 absl::StatusOr<TrainResult> Train(const v1::TrainingPlan& plan, const Dataset& data,
                                   const std::string& checkpoint, TrainingPriority priority,
                                   const TrainCallbacks& callbacks, std::stop_token stop);

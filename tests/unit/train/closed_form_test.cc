@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <stop_token>
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status.h"
 #include "core/nn/linalg.h"
 #include "tests/unit/train/train_fixture.h"
 
@@ -100,6 +102,19 @@ TEST(ClosedFormTest, OneRowHasNoComponentsButIsReconstructed) {
   const auto result = Fit(PlanFor(*data, PcaRequest(2)), *data);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_NEAR(SquaredErrorPerRow(*result->model, *data), 0, 1e-9);
+}
+
+TEST(ClosedFormTest, EndsWhenItsTimeIsUpOrItIsStopped) {
+  const auto data = AllDigits();
+  v1::TrainingPlan plan = PlanFor(*data, PcaRequest(8));
+  std::stop_source stop;
+  stop.request_stop();
+  EXPECT_EQ(Train(plan, *data, "", TrainingPriority::kNormal, {}, stop.get_token()).status().code(),
+            absl::StatusCode::kCancelled);
+  plan.mutable_training()->set_max_duration_seconds(1e-9);
+  const absl::Status late = Fit(plan, *data).status();
+  EXPECT_EQ(late.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(DetailsOf(late).reason, "MAX_DURATION");
 }
 
 TEST(ClosedFormTest, LinearTrainingFindsTheSameSubspace) {
