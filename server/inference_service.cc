@@ -181,6 +181,7 @@ OperationOr InferenceServiceHandler::MakeChecked(Call& call, const ModelPtr& mod
 
 template <typename Call>
 absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operation) {
+  LATENT_RETURN_IF_ERROR(operation.outcome());
   auto& response = call.response();
   FillResponse(call.request(), operation, &response);
   v1::AnsweredBy* answered_by = response.mutable_answered_by();

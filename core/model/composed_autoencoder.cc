@@ -178,6 +178,33 @@ void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes
   });
 }
 
+absl::Status ComposedAutoencoder::CheckTargets(ConstMatrix rows) const {
+  // Scaling rounds.
+  constexpr auto kSlack = static_cast<Real>(1e-4);
+  const std::optional<CellRange> range = parts_->likelihood->range();
+  if (!range) return absl::OkStatus();
+  const auto within = [&](Real cell) {
+    return cell >= range->least - kSlack && cell <= range->greatest + kSlack;
+  };
+  std::vector<Real> scaled(rows.columns);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    parts_->scaling.Apply(rows.row(r), scaled);
+    const auto bad = std::find_if_not(scaled.begin(), scaled.end(), within);
+    if (bad == scaled.end()) continue;
+    const auto column = static_cast<std::size_t>(bad - scaled.begin());
+    const auto unscaled = [&](Real cell) {
+      return cell * parts_->scaling.scale(column) + parts_->scaling.shift(column);
+    };
+    return InvalidField(
+        "rows", absl::StrCat("expected cells that the model's likelihood knows, here from ",
+                             unscaled(range->least), " to ", unscaled(range->greatest), ", got ",
+                             rows(r, column), " in row ", r, ", column ", column,
+                             "; send rows in the range of the training data, or train with "
+                             "likelihood gaussian"));
+  }
+  return absl::OkStatus();
+}
+
 void ComposedAutoencoder::DrawCells(Matrix rows, std::uint64_t seed,
                                     std::uint64_t first_row) const {
   const RowLikelihood& likelihood = *parts_->likelihood;

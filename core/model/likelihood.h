@@ -17,6 +17,11 @@
 
 LATENT_NUMERICS_BEGIN
 
+// Cells that a likelihood is defined for, scaled units.
+struct CellRange {
+  Real least, greatest;
+};
+
 class RowLikelihood {
  public:
   virtual ~RowLikelihood() = default;
@@ -29,6 +34,8 @@ class RowLikelihood {
   virtual void ToMean(std::span<Real> parameters) const = 0;
   // A draw of each cell around its mean, scaled units, in place. `noise` is scratch of its size.
   virtual void Draw(const RandomKey& key, std::span<Real> mean, std::span<Real> noise) const = 0;
+  // What targets may be; nullopt: any number.
+  virtual std::optional<CellRange> range() const { return std::nullopt; }
   // The decoder's parameter at which a column has that mean: where the output's bias starts.
   virtual Real OutputBias(double scaled_mean) const = 0;
 

@@ -1,6 +1,8 @@
 #include "core/serve/cells.h"
 
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -11,7 +13,39 @@ namespace {
 
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
+// Whether a cell is NaN or infinite, by the exponent's bits: a loop that vectorises.
+bool AnyNotFinite(std::span<const float> cells) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  std::uint32_t found = 0;
+  for (const float cell : cells) {
+    found |=
+        static_cast<std::uint32_t>((std::bit_cast<std::uint32_t>(cell) & kExponent) == kExponent);
+  }
+  return found != 0;
+}
+
 }  // namespace
+
+std::optional<std::size_t> FirstNotFinite(MatrixView<const float> rows) {
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    if (AnyNotFinite(rows.row(r))) return r;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> FirstNotFinite(std::span<const double> rows) {
+  for (std::size_t r = 0; r < rows.size(); ++r) {
+    if (!std::isfinite(rows[r])) return r;
+  }
+  return std::nullopt;
+}
+
+absl::Status AnswerNotFinite(std::string_view path, std::size_t row, std::string_view model) {
+  return InvalidField(path, absl::StrCat("expected cells that ", Absl(model),
+                                         " can carry, got some so large that row ", row,
+                                         " of the answer is not finite; send rows in the range of "
+                                         "the training data"));
+}
 
 absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
                         std::string_view width_of) {

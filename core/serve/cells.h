@@ -4,6 +4,8 @@
 #define LATENT_CORE_SERVE_CELLS_H_
 
 #include <cstddef>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -33,6 +35,13 @@ struct Cells {
 // cells ("what the model takes" is `width_of`, e.g. "digits version 3") and every cell is finite.
 absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
                         std::string_view width_of);
+
+// The first row in which a number is NaN or infinite.
+std::optional<std::size_t> FirstNotFinite(MatrixView<const float> rows);
+std::optional<std::size_t> FirstNotFinite(std::span<const double> rows);
+// INVALID_ARGUMENT for the field `path`: what came was finite, but so large that `row` of the
+// answer is not.
+absl::Status AnswerNotFinite(std::string_view path, std::size_t row, std::string_view model);
 
 }  // namespace latent
 

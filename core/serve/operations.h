@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -41,12 +42,24 @@ class Operation {
   // The next pass; nullopt once there is none and the results stand. Called after the previous
   // pass has been run.
   virtual std::optional<Pass> Next() = 0;
+  // Once they stand: OK, or INVALID_ARGUMENT if the results are not finite and must not be told.
+  const absl::Status& outcome() const { return outcome_; }
 
  protected:
   explicit Operation(ModelPtr model) : model_(std::move(model)) {}
+  // Settles outcome(): whether all of `answers` (matrices of float, spans of double; empty ones
+  // pass) are finite. `path` is the request's field that is to blame if not.
+  template <typename... Answers>
+  bool AllFinite(std::string_view path, const Answers&... answers) {
+    std::optional<std::size_t> row;
+    static_cast<void>(((row = FirstNotFinite(answers)).has_value() || ...));
+    if (row) outcome_ = AnswerNotFinite(path, *row, model_->DebugName());
+    return !row;
+  }
 
  private:
   ModelPtr model_;
+  absl::Status outcome_;
 };
 
 // What replies may grow to.

@@ -89,6 +89,8 @@ std::optional<Pass> SampleOperation::Next() {
     pass.outputs.reconstruction = rows_.view();
     return pass;
   }
+  if (!AllFinite("temperature", ConstMatrix(rows_.view()), ConstMatrix(codes_.view())))
+    return std::nullopt;
   if (options_.draw) {
     model().model().DrawCells(rows_.view(), DeriveSeed(options_.seed, kCellDraws), 0);
   }
@@ -146,6 +148,8 @@ std::optional<Pass> InterpolateOperation::Next() {
       stage_ = Stage::kDone;
       return pass;
     case Stage::kDone:
+      AllFinite(options_.ends_are_codes ? "codes" : "rows", ConstMatrix(rows_.view()),
+                ConstMatrix(codes_.view()));
       break;
   }
   return std::nullopt;

@@ -82,6 +82,8 @@ std::optional<Pass> EncodeOperation::Next() {
     if (!sigma_.empty()) pass.outputs.sigma = sigma_.view();
     return pass;
   }
+  if (!AllFinite("rows", ConstMatrix(codes_.view()), ConstMatrix(sigma_.view())))
+    return std::nullopt;
   if (options_.seed) DrawCodes(codes_.view(), sigma_.view(), *options_.seed, 0, codes_.view());
   if (options_.sparsify) sparse_ = Sparsify(codes_.view(), *options_.sparsify);
   return std::nullopt;
@@ -98,7 +100,10 @@ absl::StatusOr<std::unique_ptr<DecodeOperation>> DecodeOperation::Make(ModelPtr 
 }
 
 std::optional<Pass> DecodeOperation::Next() {
-  if (ran_) return std::nullopt;
+  if (ran_) {
+    AllFinite("codes", ConstMatrix(rows_.view()));
+    return std::nullopt;
+  }
   ran_ = true;
   rows_ = Cells(codes_.rows, model().model().columns());
   Pass pass;
@@ -130,7 +135,11 @@ absl::StatusOr<std::unique_ptr<ReconstructOperation>> ReconstructOperation::Make
 }
 
 std::optional<Pass> ReconstructOperation::Next() {
-  if (ran_) return std::nullopt;
+  if (ran_) {
+    AllFinite("rows", ConstMatrix(reconstruction_.view()), ConstMatrix(codes_.view()),
+              std::span<const double>(squared_error_));
+    return std::nullopt;
+  }
   ran_ = true;
   Pass pass;
   pass.input = rows_.view();
@@ -176,6 +185,7 @@ std::optional<Pass> DenoiseOperation::Next() {
     pass.outputs.reconstruction = result_.view();
     return pass;
   }
+  if (!AllFinite("rows", ConstMatrix(result_.view()))) return std::nullopt;
   for (std::size_t i = 0; i < missing_.size(); ++i) {
     if (missing_[i] == 0) result_.values[i] = input_.values[i];
   }

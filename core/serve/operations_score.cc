@@ -41,6 +41,7 @@ ScoreOperation::ScoreOperation(ModelPtr model, Cells rows, Options options)
 absl::StatusOr<std::unique_ptr<ScoreOperation>> ScoreOperation::Make(ModelPtr model, Cells rows,
                                                                      Options options) {
   LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, model->model().columns(), model->DebugName()));
+  LATENT_RETURN_IF_ERROR(model->model().CheckTargets(rows.view()));
   if (options.top_features > kMaxTopFeatures) {
     return InvalidField("top_features", absl::StrCat("expected 0 to ", kMaxTopFeatures, ", got ",
                                                      options.top_features));
@@ -62,7 +63,10 @@ std::optional<Pass> ScoreOperation::Next() {
     if (!feature_nats_.empty()) pass.outputs.feature_nats = feature_nats_.view();
     return pass;
   }
-  if (scores_.empty()) Rank();
+  if (scores_.empty() &&
+      AllFinite("rows", std::span<const double>(nats_), ConstMatrix(feature_nats_.view()))) {
+    Rank();
+  }
   return std::nullopt;
 }
 
@@ -72,7 +76,7 @@ void ScoreOperation::Rank() {
     RowScore& row = scores_[r];
     row.score = nats_[r];
     row.percentile = model().Percentile(row.score);
-    row.is_anomaly = row.score > threshold_;
+    row.is_anomaly = !(row.score <= threshold_);
     if (options_.top_features > 0) {
       const Cells& nats = feature_nats_;
       row.top_features = TopFeatures(nats.view().row(r), options_.top_features);

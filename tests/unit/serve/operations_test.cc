@@ -199,6 +199,42 @@ TEST(ScoreTest, PercentileAndThresholdComeFromTheVersion) {
   EXPECT_TRUE(all->scores()[0].is_anomaly);
 }
 
+// Cells that are finite, yet beyond what float32 layers carry.
+TEST(AnswersTest, ThatAreNotFiniteAreNotTold) {
+  const ModelPtr model = TestModel("plain");
+  Cells rows = RandomCells(3, kTestColumns, 1);
+  for (std::size_t c = 0; c < kTestColumns; ++c) {
+    rows.values[kTestColumns + c] = std::numeric_limits<float>::max();
+  }
+  const Cells codes(1, kTestDim, std::vector<float>(kTestDim, 3e38f));
+  const auto refused = [](auto operation) {
+    const auto ran = RunAlone(std::move(operation));
+    const absl::Status& outcome = ran->outcome();
+    EXPECT_EQ(outcome.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_THAT(std::string(outcome.message()), HasSubstr("toy version 1 can carry"));
+    return std::string(outcome.message());
+  };
+  EXPECT_THAT(refused(EncodeOperation::Make(model, rows, {})), HasSubstr("row 1 of"));
+  EXPECT_THAT(refused(ReconstructOperation::Make(model, rows, {})), HasSubstr("row 1 of"));
+  EXPECT_THAT(refused(DenoiseOperation::Make(model, rows, {})), HasSubstr("row 1 of"));
+  EXPECT_THAT(refused(ScoreOperation::Make(model, rows, {})), HasSubstr("row 1 of"));
+  EXPECT_THAT(refused(DecodeOperation::Make(model, codes)), HasSubstr("codes: "));
+}
+
+TEST(ScoreTest, CellsOutsideABernoulliModelsRangeAreRefused) {
+  const ModelPtr model = TestModel("vae");
+  ASSERT_TRUE(model->model().spec().likelihood().has_bernoulli());
+  Cells rows = RandomCells(2, kTestColumns, 1);
+  rows.values[3] = 1.00001f;  // rounding
+  EXPECT_TRUE(ScoreOperation::Make(model, rows, {}).ok());
+  rows.values[kTestColumns + 4] = -1;
+  const absl::Status status = ScoreOperation::Make(model, rows, {}).status();
+  EXPECT_EQ(FieldOf(status), "rows");
+  EXPECT_THAT(std::string(status.message()), HasSubstr("from 0 to 1, got -1 in row 1, column 4"));
+  EXPECT_TRUE(DenoiseOperation::Make(model, rows, {}).ok());
+  EXPECT_TRUE(ScoreOperation::Make(TestModel("plain"), rows, {}).ok());
+}
+
 TEST(ScoreTest, BadOptionsAreRefused) {
   const ModelPtr model = TestModel("plain");
   const Cells rows = RandomCells(1, kTestColumns, 1);
