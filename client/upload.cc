@@ -119,6 +119,11 @@ class Uploader {
     for (std::size_t i = 0; i < paths.size(); ++i) {
       LocalFile file{declaration.files(static_cast<int>(i)).name(), paths[i], "", 0};
       if (absl::Status status = HashFile(&file); !status.ok()) return status;
+      // The server would wait for its first byte, and hold the name meanwhile.
+      if (file.size == 0) {
+        return absl::InvalidArgumentError(
+            absl::StrCat(file.path, " is empty; nothing was sent, and the name is still free"));
+      }
       files_.push_back(std::move(file));
     }
     return absl::OkStatus();

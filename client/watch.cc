@@ -1,5 +1,9 @@
 #include "client/watch.h"
 
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+
 namespace latent {
 
 absl::Status Watch(Client& client, const std::string& job_id, const WatchOptions& options,
@@ -8,6 +12,12 @@ absl::Status Watch(Client& client, const std::string& job_id, const WatchOptions
   request.set_job_id(job_id);
   request.set_after_sequence(options.after_sequence);
   Resumer resumer(options.resume);
+  const auto start = std::chrono::steady_clock::now();
+  const auto left = [&] {
+    if (!options.timeout) return options.stream_timeout;
+    return *options.timeout - std::chrono::duration_cast<std::chrono::milliseconds>(
+                                  std::chrono::steady_clock::now() - start);
+  };
   while (true) {
     bool wanted = true;
     const auto deliver = [&](const v1::JobEvent& event) {
@@ -19,8 +29,13 @@ absl::Status Watch(Client& client, const std::string& job_id, const WatchOptions
       wanted = on_event(event);
       return wanted;
     };
-    absl::Status status = client.WatchTrainJob(
-        request, deliver, {.timeout = options.stream_timeout, .stop = options.stop});
+    const std::chrono::milliseconds most = std::min(options.stream_timeout, left());
+    if (most.count() <= 0) {
+      return absl::DeadlineExceededError(
+          absl::StrCat("job ", job_id, " has not ended within the time given to watch it"));
+    }
+    absl::Status status =
+        client.WatchTrainJob(request, deliver, {.timeout = most, .stop = options.stop});
     if (status.ok() || !wanted) return absl::OkStatus();
     if (options.stop.stop_requested()) return absl::CancelledError("stopped watching");
     const bool stream_ran_out = absl::IsDeadlineExceeded(status);

@@ -79,7 +79,7 @@ Table Excerpt(const Answer& answer) {
     }
     if (!numbered) cells.insert(cells.begin(), absl::StrCat(r));
     if (cut) cells.push_back("");
-    table.AddRow(cells);
+    table.AddRow({cells.begin(), cells.end()});
   }
   return table;
 }

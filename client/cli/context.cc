@@ -10,6 +10,8 @@
 
 namespace latent::cli {
 
+constexpr double kDefaultTimeout = 30;
+
 Client& Context::client() {
   if (client_ == nullptr) {
     ClientOptions options;
@@ -21,7 +23,7 @@ Client& Context::client() {
 }
 
 CallOptions Context::Call() const {
-  const auto timeout = std::chrono::duration<double>(timeout_seconds);
+  const auto timeout = std::chrono::duration<double>(timeout_seconds.value_or(kDefaultTimeout));
   return {.timeout = std::chrono::duration_cast<std::chrono::milliseconds>(timeout), .stop = stop};
 }
 

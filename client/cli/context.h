@@ -6,6 +6,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <string_view>
@@ -22,7 +23,7 @@ enum class OutputFormat { kTable, kJson, kCsv };
 
 struct Context {
   std::string server = "127.0.0.1:7700";
-  double timeout_seconds = 30;
+  std::optional<double> timeout_seconds;  // of a call; watching knows none unless it is given
   OutputFormat format = OutputFormat::kTable;
   bool quiet = false;
   std::stop_token stop;

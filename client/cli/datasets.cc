@@ -160,9 +160,9 @@ absl::Status ListDatasets(Context& context) {
       if (v1::Part_IsValid(part.part())) rows[part.part()] = part.rows();
     }
     table.AddRow({dataset.declaration().name(), v1::Dataset::State_Name(dataset.state()).substr(6),
-                  FormatCount(rows[v1::PART_TRAIN]), FormatCount(rows[v1::PART_VALIDATION]),
-                  FormatCount(rows[v1::PART_TEST]), FormatShape(dataset.row_shape()),
-                  dataset.has_labels() ? "yes" : "no", FormatBytes(dataset.bytes()),
+                  CountCell(rows[v1::PART_TRAIN]), CountCell(rows[v1::PART_VALIDATION]),
+                  CountCell(rows[v1::PART_TEST]), FormatShape(dataset.row_shape()),
+                  dataset.has_labels() ? "yes" : "no", BytesCell(dataset.bytes()),
                   FormatTime(dataset.create_time())});
   }
   context.Print(table, all);

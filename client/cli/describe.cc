@@ -94,8 +94,16 @@ void AddLabels(const google::protobuf::Map<std::string, std::string>& labels, Ta
   if (!pairs.empty()) table->AddRow({"labels", absl::StrJoin(pairs, ", ")});
 }
 
-void AddIf(bool condition, const std::string& name, const std::string& value, Table* table) {
+void AddIf(bool condition, const std::string& name, const Table::Cell& value, Table* table) {
   if (condition) table->AddRow({name, value});
+}
+
+// Of which part the figures are that a version is judged by: TRAIN where nothing was held out.
+void AddEvaluatedOn(const google::protobuf::RepeatedPtrField<v1::Metric>& metrics, Table* table) {
+  for (const v1::Metric& metric : metrics) {
+    if (metric.name() != "test_mse_per_element") continue;
+    table->AddRow({"evaluated_on", v1::Part_Name(metric.part()).substr(5)});
+  }
 }
 
 void AddProgress(const v1::TrainProgress& progress, Table* table) {
@@ -178,9 +186,9 @@ Table DescribeDataset(const v1::Dataset& dataset) {
   AddIf(dataset.label_names_size() > 0, "label_names", absl::StrJoin(dataset.label_names(), ", "),
         &table);
   for (const v1::FileProgress& file : dataset.files()) {
-    table.AddRow({"file " + file.name(), FormatBytes(file.committed_bytes())});
+    table.AddRow({"file " + file.name(), BytesCell(file.committed_bytes())});
   }
-  AddIf(dataset.bytes() > 0, "size", FormatBytes(dataset.bytes()), &table);
+  AddIf(dataset.bytes() > 0, "size", BytesCell(dataset.bytes()), &table);
   AddIf(!dataset.content_hash().empty(), "content_hash", dataset.content_hash(), &table);
   table.AddRow({"created", FormatTime(dataset.create_time())});
   return table;
@@ -208,8 +216,8 @@ Table DescribeJob(const v1::TrainJob& job) {
   AddIf(job.has_start_time(), "started", FormatTime(job.start_time()), &table);
   AddIf(job.has_end_time(), "ended", FormatTime(job.end_time()), &table);
   if (job.has_start_time() && job.has_end_time()) {
-    table.AddRow({"duration", FormatDuration(static_cast<double>(job.end_time().seconds() -
-                                                                 job.start_time().seconds()))});
+    table.AddRow({"duration", DurationCell(static_cast<double>(job.end_time().seconds() -
+                                                               job.start_time().seconds()))});
   }
   return table;
 }
@@ -217,10 +225,10 @@ Table DescribeJob(const v1::TrainJob& job) {
 Table DescribePlan(const v1::TrainingPlan& plan) {
   Table table({"field", "value"});
   table.AddRow({"layers", FormatLayers(plan)});
-  table.AddRow({"parameters", FormatCount(plan.parameters())});
-  table.AddRow({"training memory", FormatBytes(plan.training_bytes())});
-  table.AddRow({"updates", plan.total_updates() == 0 ? "none (closed form)"
-                                                     : FormatCount(plan.total_updates())});
+  table.AddRow({"parameters", CountCell(plan.parameters())});
+  table.AddRow({"training memory", BytesCell(plan.training_bytes())});
+  table.AddRow({"updates", plan.total_updates() == 0 ? Table::Cell("none (closed form)", "0")
+                                                     : CountCell(plan.total_updates())});
   v1::TrainingPlan rest = plan;
   rest.clear_parameters();
   rest.clear_training_bytes();
@@ -238,18 +246,19 @@ Table DescribeVersion(const v1::ModelVersion& version) {
   table.AddRow({"latent_space_id", version.latent_space_id()});
   table.AddRow({"preset", version.plan().preset()});
   table.AddRow({"layers", FormatLayers(version.plan())});
-  table.AddRow({"parameters", FormatCount(version.plan().parameters())});
+  table.AddRow({"parameters", CountCell(version.plan().parameters())});
   table.AddRow({"row_shape", FormatShape(version.plan().data().row_shape())});
   table.AddRow({"dataset", version.plan().data().dataset()});
+  AddEvaluatedOn(version.metrics(), &table);
   table.AddRow({"dataset_hash", version.lineage().dataset_hash()});
   table.AddRow({"job", version.lineage().job_id()});
   table.AddRow({"seed", absl::StrCat(version.lineage().seed())});
   table.AddRow({"code_revision", version.lineage().code_revision()});
   AddIf(!version.plan().description().empty(), "description", version.plan().description(), &table);
   for (const v1::Artifact& artifact : version.artifacts()) {
-    table.AddRow({"file " + artifact.name(), FormatBytes(artifact.size())});
+    table.AddRow({"file " + artifact.name(), BytesCell(artifact.size())});
   }
-  table.AddRow({"size", FormatBytes(version.bytes())});
+  table.AddRow({"size", BytesCell(version.bytes())});
   table.AddRow({"created", FormatTime(version.create_time())});
   return table;
 }

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cmath>
 #include <memory>
 
@@ -23,6 +24,7 @@ struct GenerateFlags {
   std::optional<double> temperature;
   bool draw = false;
   std::string codes, codes_output, path = "lerp";
+  std::size_t image_rows = 20;
 };
 
 absl::Status WriteCodes(const GenerateFlags& flags, const v1::DenseRows& codes) {
@@ -101,8 +103,8 @@ absl::Status RunInterpolate(Context& context, const GenerateFlags& flags) {
     const GridOptions options{
         .title = absl::StrCat(target.Name(), ": from row to row, ", source.description()),
         .columns = static_cast<int>(response.steps())};
-    LATENT_RETURN_IF_ERROR(
-        DrawStrips(look, {{"", &rows}}, rows.rows(), options, flags.output.image));
+    const std::size_t drawn = std::min(source.rows() / 2, flags.image_rows) * response.steps();
+    LATENT_RETURN_IF_ERROR(DrawStrips(look, {{"", &rows}}, drawn, options, flags.output.image));
   }
   return Emit(context, flags.output, MatrixAnswer(rows, "x_"), summary);
 }
@@ -136,6 +138,9 @@ void AddInterpolate(CLI::App& app, Context& context) {
       ->capture_default_str();
   command->add_option("--codes-output", flags->codes_output, "File for the codes of the points");
   AddOutputOptions(*command, flags->output, "PNG file, one line a pair");
+  command->add_option("--image-rows", flags->image_rows, "Pairs that the picture shows")
+      ->check(CLI::Range(1, 512))
+      ->capture_default_str();
   command->footer(
       "Rows 0 and 1 are the first pair, rows 2 and 3 the second, and so on.\n"
       "Example:\n"

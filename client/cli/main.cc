@@ -27,8 +27,9 @@ constexpr char kFooter[] = R"(Examples:
   latent sample --model digits-vae --count 64 --image samples.png
 
 Answers go to stdout, progress and errors to stderr.
-Exit codes: 0 done; 1 failed (also: the watched job failed); 2 wrong usage or input; 3 not found;
-  4 refused in the present state; 5 server unreachable, overloaded or too slow; 130 interrupted.
+Exit codes: 0 done; 1 failed (also: the watched job failed, a file cannot be written);
+  2 wrong usage or input; 3 not found; 4 refused in the present state; 5 server unreachable,
+  overloaded or too slow; 130 interrupted.
 Environment: LATENT_SERVER (as --server), NO_COLOR.
 )";
 
@@ -57,9 +58,10 @@ void AddGlobalOptions(CLI::App& app, Context& context) {
   app.add_option("--server", context.server, "Host and port of the server")
       ->envname("LATENT_SERVER")
       ->capture_default_str();
-  app.add_option("--timeout", context.timeout_seconds, "Seconds that a call may take")
-      ->check(CLI::Range(0.001, 86400.0))
-      ->capture_default_str();
+  app.add_option("--timeout", context.timeout_seconds,
+                 "Seconds that a call may take (default: 30; watching has no limit unless given). "
+                 "Uploads are calls of 5 minutes each")
+      ->check(CLI::Range(0.001, 86400.0));
   app.add_option_function<std::string>(
          "--output-format",
          [&context](const std::string& name) { context.format = kFormats.at(name); },

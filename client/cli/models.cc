@@ -106,7 +106,7 @@ absl::Status RunVersions(Context& context, const RegistryFlags& flags) {
     table.AddRow({absl::StrCat(version.version()), absl::StrJoin(version.aliases(), ", "),
                   version.plan().preset(), FormatLayers(version.plan()), version.latent_space_id(),
                   version.plan().data().dataset(), version.lineage().job_id(),
-                  FormatBytes(version.bytes()), FormatTime(version.create_time())});
+                  BytesCell(version.bytes()), FormatTime(version.create_time())});
   }
   context.Print(table, all);
   return absl::OkStatus();
@@ -177,7 +177,7 @@ absl::Status RunArtifact(Context& context, const RegistryFlags& flags) {
     return FetchArtifact(context, *version, flags.artifact, flags.output);
   Table table({"name", "size", "sha256"});
   for (const v1::Artifact& artifact : version->artifacts()) {
-    table.AddRow({artifact.name(), FormatBytes(artifact.size()), artifact.sha256()});
+    table.AddRow({artifact.name(), BytesCell(artifact.size()), artifact.sha256()});
   }
   context.Print(table, *version);
   return absl::OkStatus();

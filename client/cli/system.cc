@@ -72,20 +72,20 @@ Table DescribeServer(const v1::GetServerInfoResponse& info) {
   Table table({"field", "value"});
   table.AddRow({"version", info.version()});
   table.AddRow({"revision", info.revision()});
-  table.AddRow({"uptime", FormatDuration(static_cast<double>(info.uptime().seconds()))});
+  table.AddRow({"uptime", DurationCell(static_cast<double>(info.uptime().seconds()))});
   table.AddRow({"kernels", info.isa()});
   table.AddRow({"event_loops", absl::StrCat(info.event_loops())});
   table.AddRow({"io_threads", absl::StrCat(info.io_threads())});
   table.AddRow({"training_threads", absl::StrCat(info.training_threads())});
   table.AddRow({"formats", absl::StrJoin(info.formats(), ", ")});
-  table.AddRow({"rows a request", FormatCount(limits.rows_per_request())});
-  table.AddRow({"columns a row", FormatCount(limits.columns())});
-  table.AddRow({"cells a request", FormatCount(limits.cells_per_request())});
-  table.AddRow({"message", FormatBytes(limits.message_bytes())});
-  table.AddRow({"rows in flight", FormatCount(limits.rows_in_flight())});
-  table.AddRow({"queued jobs", FormatCount(limits.queued_jobs())});
-  table.AddRow({"upload chunk", FormatBytes(limits.upload_chunk_bytes())});
-  table.AddRow({"dataset files", FormatBytes(limits.dataset_bytes())});
+  table.AddRow({"rows a request", CountCell(limits.rows_per_request())});
+  table.AddRow({"columns a row", CountCell(limits.columns())});
+  table.AddRow({"cells a request", CountCell(limits.cells_per_request())});
+  table.AddRow({"message", BytesCell(limits.message_bytes())});
+  table.AddRow({"rows in flight", CountCell(limits.rows_in_flight())});
+  table.AddRow({"queued jobs", CountCell(limits.queued_jobs())});
+  table.AddRow({"upload chunk", BytesCell(limits.upload_chunk_bytes())});
+  table.AddRow({"dataset files", BytesCell(limits.dataset_bytes())});
   return table;
 }
 

@@ -41,6 +41,7 @@ absl::StatusOr<v1::TrainJob> WatchToTheEnd(Context& context, const std::string& 
   EventPrinter printer(line);
   WatchOptions options;
   options.stop = context.stop;
+  if (context.timeout_seconds) options.timeout = *context.Call().timeout;
   const absl::Status watched =
       Watch(context.client(), job_id, options, [&](const v1::JobEvent& event) {
         printer.Show(event);

@@ -31,9 +31,10 @@ void AppendCell(std::string* line, const std::string& cell, std::size_t width, b
 }  // namespace
 
 std::string Table::ToText(bool bold) const {
-  std::vector<std::vector<std::string>> cells = rows_;
-  for (auto& row : cells) {
-    for (std::string& cell : row) cell = Printable(cell);
+  std::vector<std::vector<std::string>> cells;
+  for (const std::vector<Cell>& row : rows_) {
+    std::vector<std::string>& texts = cells.emplace_back();
+    for (const Cell& cell : row) texts.push_back(Printable(cell.text));
   }
   const std::size_t columns = headers_.size();
   std::vector<std::size_t> widths(columns);
@@ -66,15 +67,24 @@ std::string Table::ToText(bool bold) const {
 
 std::string Table::ToCsv() const {
   std::string text;
-  const auto append = [&text](const std::vector<std::string>& cells) {
-    for (std::size_t c = 0; c < cells.size(); ++c) {
-      absl::StrAppend(&text, c == 0 ? "" : ",", CsvCell(cells[c]));
+  const auto append = [&text](std::size_t column, const std::string& cell) {
+    absl::StrAppend(&text, column == 0 ? "" : ",", CsvCell(cell));
+  };
+  for (std::size_t c = 0; c < headers_.size(); ++c) append(c, headers_[c]);
+  text += "\n";
+  for (const std::vector<Cell>& row : rows_) {
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      append(c, row[c].raw.empty() ? row[c].text : row[c].raw);
     }
     text += "\n";
-  };
-  append(headers_);
-  for (const auto& row : rows_) append(row);
+  }
   return text;
+}
+
+Table::Cell CountCell(std::uint64_t count) { return {FormatCount(count), absl::StrCat(count)}; }
+Table::Cell BytesCell(std::uint64_t bytes) { return {FormatBytes(bytes), absl::StrCat(bytes)}; }
+Table::Cell DurationCell(double seconds) {
+  return {FormatDuration(seconds), FormatNumber(seconds, 17)};
 }
 
 std::string CsvCell(std::string_view text) {

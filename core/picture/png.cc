@@ -36,7 +36,7 @@ absl::Status WritePng(const Canvas& canvas, const std::string& path) {
   const auto failed = [&] {
     const std::string reason = std::strerror(errno);
     std::remove(partial.c_str());
-    return absl::UnavailableError(absl::StrCat("cannot write ", path, ": ", reason));
+    return absl::InternalError(absl::StrCat("cannot write ", path, ": ", reason));
   };
   std::FILE* file = std::fopen(partial.c_str(), "wb");
   if (file == nullptr) return failed();

@@ -75,6 +75,13 @@ TEST(TableTest, QuotesCsvCells) {
   EXPECT_EQ(table.ToCsv(), "name,text\na,\"one, \"\"two\"\"\nthree\"\n");
 }
 
+TEST(TableTest, GivesProgramsNumbersAsTheyAre) {
+  Table table({"rows", "size", "took"});
+  table.AddRow({CountCell(1455), BytesCell(468'000), DurationCell(200)});
+  EXPECT_EQ(table.ToText(), " ROWS    SIZE        TOOK\n1,455  468 kB  3 min 20 s\n");
+  EXPECT_EQ(table.ToCsv(), "rows,size,took\n1455,468000,200\n");
+}
+
 TEST(BarTest, FillsByShare) {
   EXPECT_EQ(Bar(0.5, 10, false), "[#####-----]");
   EXPECT_EQ(Bar(7, 4, false), "[####]");

@@ -188,6 +188,15 @@ TEST_F(UploadTest, NamesAFileThatIsNotThere) {
   EXPECT_THAT(std::string(dataset.status().message()), HasSubstr("missing.csv"));
 }
 
+TEST_F(UploadTest, RefusesAnEmptyFileBeforeTheNameIsTaken) {
+  AddFile("rows.csv", "1,2");
+  AddFile("test.csv", "");
+  const auto dataset = Run();
+  EXPECT_EQ(dataset.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(dataset.status().message()), HasSubstr("test.csv is empty"));
+  EXPECT_EQ(service_.streams, 0);
+}
+
 TEST_F(UploadTest, RefusesAFolder) {
   declaration_.add_files()->set_name("x");
   paths_.push_back(folder_);

@@ -49,6 +49,7 @@ class WatchTest : public testing::Test {
     WatchOptions options;
     options.resume.wait = [this](std::chrono::milliseconds) { ++waits_; };
     options.resume.attempts = 3;
+    options.timeout = timeout_;
     return Watch(client, "job-1", options, [&](const v1::JobEvent& event) {
       seen_.push_back(event.sequence());
       return !stop_at_first;
@@ -57,6 +58,7 @@ class WatchTest : public testing::Test {
   ScriptedWatch service_;
   std::vector<std::uint64_t> seen_;
   int waits_ = 0;
+  std::optional<std::chrono::milliseconds> timeout_;
 };
 
 TEST_F(WatchTest, EndsWithTheStream) {
@@ -90,6 +92,15 @@ TEST_F(WatchTest, ReturnsOtherErrorsAtOnce) {
   service_.scripts = {{{}, grpc::Status(grpc::StatusCode::NOT_FOUND, "no such job")}};
   EXPECT_EQ(Run().code(), absl::StatusCode::kNotFound);
   EXPECT_EQ(waits_, 0);
+}
+
+TEST_F(WatchTest, EndsWhenItsOwnTimeIsUp) {
+  // Every stream ends before the job does.
+  service_.scripts = {{{}, grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")}};
+  timeout_ = std::chrono::milliseconds(30);
+  const absl::Status status = Run();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("job-1 has not ended"));
 }
 
 TEST_F(WatchTest, EndsWhenTheCallerHasSeenEnough) {
