@@ -57,7 +57,7 @@ void ThreadPool::WorkerLoop(std::size_t thread) {
     // The next round cannot begin before this thread has left this one.
     ++seen;
     if (stop_.load(std::memory_order_relaxed)) return;
-    (*work_)(thread);
+    Call(*work_, thread);
     if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
   }
 }
@@ -67,9 +67,24 @@ void ThreadPool::Run(absl::FunctionRef<void(std::size_t)> fn) {
   busy_.store(static_cast<std::uint32_t>(workers_.size()), std::memory_order_relaxed);
   round_.fetch_add(1, std::memory_order_release);
   if (!workers_.empty()) round_.notify_all();
-  fn(0);
+  Call(fn, 0);
   for (std::uint32_t left; (left = busy_.load(std::memory_order_acquire)) != 0;) {
     AwaitChange(busy_, left);
+  }
+  std::exception_ptr thrown;
+  {
+    MutexLock lock(&mutex_);
+    thrown = std::exchange(thrown_, nullptr);
+  }
+  if (thrown) std::rethrow_exception(thrown);
+}
+
+void ThreadPool::Call(absl::FunctionRef<void(std::size_t)> fn, std::size_t thread) {
+  try {
+    fn(thread);
+  } catch (...) {
+    MutexLock lock(&mutex_);
+    if (!thrown_) thrown_ = std::current_exception();
   }
 }
 

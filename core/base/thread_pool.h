@@ -7,12 +7,15 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
+#include "core/base/mutex.h"
 
 namespace latent {
 
@@ -34,7 +37,8 @@ class ThreadPool {
   std::size_t threads() const { return workers_.size() + 1; }
 
   // Calls fn(0) here and fn(1) .. fn(threads() - 1) on the team; returns when all have. What fn
-  // wrote is visible to the caller. Not reentrant.
+  // wrote is visible to the caller. Not reentrant. Throws the first of what they threw, which must
+  // not be before a barrier.
   void Run(absl::FunctionRef<void(std::size_t thread)> fn);
   // Inside Run: waits until every thread of the team has arrived. All call it equally often.
   void Barrier();
@@ -43,6 +47,8 @@ class ThreadPool {
 
  private:
   void WorkerLoop(std::size_t thread);
+  // Calls fn and keeps what it throws.
+  void Call(absl::FunctionRef<void(std::size_t thread)> fn, std::size_t thread);
 
   std::function<void(std::size_t)> on_start_;
   const absl::FunctionRef<void(std::size_t)>* work_ = nullptr;  // published by round_
@@ -51,6 +57,8 @@ class ThreadPool {
   alignas(64) std::atomic<std::uint32_t> arrived_{0};           // threads at the barrier
   alignas(64) std::atomic<std::uint32_t> phase_{0};             // barriers passed
   std::atomic<bool> stop_{false};
+  Mutex mutex_;
+  std::exception_ptr thrown_ ABSL_GUARDED_BY(mutex_);  // the first of this Run
   std::vector<std::thread> workers_;
 };
 

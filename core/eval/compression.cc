@@ -1,5 +1,6 @@
 #include "core/eval/compression.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdint>
@@ -105,6 +106,11 @@ class Compression : public Collector {
 absl::StatusOr<CodeScales> FitScales(const EvaluationInput& input) {
   LATENT_ASSIGN_OR_RETURN(const Sample codes, CodeSample(input, v1::PART_TRAIN, kMaxTrainRows));
   return FitCodeScales(codes.view());
+}
+
+std::uint64_t CodeScaleBytes(const v1::TrainingPlan& plan) {
+  return std::min<std::uint64_t>(plan.data().train_rows(), kMaxTrainRows) *
+         plan.architecture().latent().dim() * sizeof(float);
 }
 
 std::unique_ptr<Collector> CompressionCollector(const EvaluationInput& input, CodeScales scales) {

@@ -2,6 +2,7 @@
 #ifndef LATENT_CORE_EVAL_COMPRESSION_H_
 #define LATENT_CORE_EVAL_COMPRESSION_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "absl/status/statusor.h"
@@ -12,6 +13,8 @@ namespace latent {
 
 // Of the codes of at most 20000 evenly spaced TRAIN rows. CANCELLED if asked to stop.
 absl::StatusOr<CodeScales> FitScales(const EvaluationInput& input);
+// Bytes that it holds at once.
+std::uint64_t CodeScaleBytes(const v1::TrainingPlan& plan);
 
 // code_bits_{float32,float16,int8}, {float16,int8}_mse_per_element, int8_entropy_bits; with empty
 // `scales` without what is of INT8.

@@ -191,6 +191,19 @@ absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::Training
   return evaluation;
 }
 
+std::uint64_t EvaluationBytes(const v1::TrainingPlan& plan) {
+  const std::uint64_t columns = plan.data().columns();
+  const std::uint64_t dim = plan.architecture().latent().dim();
+  std::uint64_t widest = columns + dim;
+  for (const v1::Network* network :
+       {&plan.architecture().encoder(), &plan.architecture().decoder()}) {
+    for (const v1::Layer& layer : network->layers()) widest += layer.dense().units();
+  }
+  // A batch in all layers, and what it is compared with.
+  const std::uint64_t passes = 4 * kEvaluationBatchRows * widest * sizeof(float);
+  return passes + std::max({PcaBasisBytes(plan), ProbeBytes(plan), CodeScaleBytes(plan)});
+}
+
 double ValidationObjective(const Autoencoder& model, const Dataset& data, v1::Part part,
                            std::uint64_t seed) {
   // Without a stop token nothing can fail.

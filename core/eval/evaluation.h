@@ -3,6 +3,7 @@
 #ifndef LATENT_CORE_EVAL_EVALUATION_H_
 #define LATENT_CORE_EVAL_EVALUATION_H_
 
+#include <cstdint>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -39,6 +40,9 @@ absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
                                                        const Dataset& data,
                                                        const CodeScales& scales,
                                                        std::stop_token stop);
+
+// Bytes that Evaluate holds at once, beside model and dataset; an estimate. A resolved plan.
+std::uint64_t EvaluationBytes(const v1::TrainingPlan& plan);
 
 // The validation objective at beta = 1 (nats a row; lower is better) of `model` on `part`: what
 // early stopping, IF_BETTER and reports share. Gaussian latents use one draw a row, keyed by

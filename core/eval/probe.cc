@@ -113,4 +113,16 @@ absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasi
   return AddLinear(input, "linear_pca_accuracy", pca, labels, metrics);
 }
 
+std::uint64_t ProbeBytes(const v1::TrainingPlan& plan) {
+  const v1::DatasetSchema& data = plan.data();
+  const std::uint64_t rows =
+      std::min<std::uint64_t>(data.train_rows(), kMaxTrainRows) +
+      std::min<std::uint64_t>(std::max(data.test_rows(), data.validation_rows()), kMaxRows);
+  const std::uint64_t columns = data.columns();
+  const std::uint64_t raw = columns > kMaxControlColumns ? 0 : columns;
+  const std::uint64_t dim = plan.architecture().latent().dim();
+  // Codes and components, each once more standardised; raw rows twice likewise.
+  return 2 * rows * (dim + std::min(dim, raw) + raw) * sizeof(float);
+}
+
 }  // namespace latent

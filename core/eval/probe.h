@@ -2,6 +2,7 @@
 #ifndef LATENT_CORE_EVAL_PROBE_H_
 #define LATENT_CORE_EVAL_PROBE_H_
 
+#include <cstdint>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -15,6 +16,8 @@ namespace latent {
 // if asked to stop.
 absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasis>& basis,
                        MetricList& metrics);
+// Bytes that AddProbes holds at once.
+std::uint64_t ProbeBytes(const v1::TrainingPlan& plan);
 
 }  // namespace latent
 

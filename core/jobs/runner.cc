@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/jobs/catch_thrown.h"
 
 namespace latent {
 namespace {
@@ -62,7 +63,7 @@ void Runner::Loop() {
       if (stopping_) return;
       work_ = false;
     }
-    absl::StatusOr<bool> ran = RunNext();
+    absl::StatusOr<bool> ran = CatchThrown([&] { return RunNext(); });
     MutexLock lock(&mutex_);
     if (ran.ok() && !*ran) continue;
     work_ = true;

@@ -9,6 +9,7 @@
 #include "core/base/clock.h"
 #include "core/base/durable_file.h"
 #include "core/base/status.h"
+#include "core/jobs/catch_thrown.h"
 #include "core/jobs/publisher.h"
 #include "core/train/training_thread.h"
 
@@ -47,7 +48,7 @@ absl::Status RunningJob::Execute() {
     stats.samples_per_second = 0;
     stats.last_checkpoint_time_us = 0;
   });
-  absl::Status ended = End(RunPhases());
+  absl::Status ended = End(CatchThrown([&] { return RunPhases(); }));
   stats_.Update([](JobStats& stats) {
     stats.running = false;
     stats.model.clear();
@@ -89,13 +90,15 @@ absl::StatusOr<TrainResult> RunningJob::TrainFrom(const Dataset& data,
   };
   callbacks.on_checkpoint = [&](std::string bytes) { mailbox.PutCheckpoint(std::move(bytes)); };
   const std::jthread trainer([&] {
-    mailbox.PutResult(parts_.train(job_.plan, data, checkpoint.bytes, options_.priority, callbacks,
-                                   stop_.get_token()));
+    mailbox.PutResult(CatchThrown([&] {
+      return parts_.train(job_.plan, data, checkpoint.bytes, options_.priority, callbacks,
+                          stop_.get_token());
+    }));
   });
   absl::Status lost;
   for (;;) {
     TrainMailbox::Mail mail = mailbox.Take();
-    if (lost.ok()) lost = HandleMail(mail);
+    if (lost.ok()) lost = CatchThrown([&] { return HandleMail(mail); });
     // Nobody wants what another attempt has taken over; wait for the trainer to notice.
     if (!lost.ok()) stop_.request_stop();
     if (!mail.result) continue;
@@ -161,7 +164,8 @@ absl::Status RunningJob::Measure(const Autoencoder& model, const Dataset& data,
 absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencoder& model,
                                                                 const Dataset& data) const {
   if (model.variational()) return StandardNormalSampler(model.latent_dim());
-  const RowsView rows = data.rows(v1::PART_TRAIN);
+  const RowsView all = data.rows(v1::PART_TRAIN);
+  const RowsView rows = all.EveryNth(SamplerStep(all.rows, model.latent_dim()));
   std::vector<float> scratch;
   std::vector<float> cells(rows.rows * model.latent_dim());
   const MatrixView<float> codes(cells.data(), rows.rows, model.latent_dim());
@@ -173,7 +177,7 @@ absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencode
     outputs.codes = codes.slice_rows(first, count);
     model.Forward(rows.Read(first, count, scratch), outputs, workspace);
   }
-  return FitGaussianSampler(codes);
+  return FitGaussianSampler(codes, [this] { return CheckStop(); });
 }
 
 absl::Status RunningJob::End(const absl::Status& outcome) {

@@ -1,5 +1,6 @@
 #include "core/model/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -18,6 +19,10 @@ namespace {
 constexpr std::uint64_t kPriorPurpose = 7;
 constexpr char kMean[] = "sampler.mean";
 constexpr char kFactor[] = "sampler.factor";
+constexpr char kDeviation[] = "sampler.deviation";
+// Bounds on the covariance's multiplications and on the codes' cells.
+constexpr double kMaxProducts = 6e10;
+constexpr double kMaxCells = 1 << 26;
 
 // Row r of standard normals, the same for every sampler.
 void FillRow(std::uint64_t seed, std::size_t row, std::span<float> values) {
@@ -68,6 +73,59 @@ class FittedGaussian final : public Sampler {
   std::vector<float> factor_;  // lower triangular, row-major
 };
 
+// mean + temperature * deviation * e, entry by entry.
+class FittedDiagonal final : public Sampler {
+ public:
+  FittedDiagonal(std::vector<float> mean, std::vector<float> deviation)
+      : mean_(std::move(mean)), deviation_(std::move(deviation)) {}
+
+  void Draw(std::uint64_t seed, double temperature, MatrixView<float> codes) const override {
+    for (std::size_t r = 0; r < codes.rows; ++r) {
+      const std::span<float> code = codes.row(r);
+      FillRow(seed, r, code);
+      for (std::size_t i = 0; i < code.size(); ++i) {
+        code[i] = static_cast<float>(static_cast<double>(mean_[i]) +
+                                     temperature * static_cast<double>(deviation_[i] * code[i]));
+      }
+    }
+  }
+
+  void AddTensors(TensorFile& file) const override {
+    file.tensors[kMean] = {.shape = {mean_.size()}, .values = mean_};
+    file.tensors[kDeviation] = {.shape = {deviation_.size()}, .values = deviation_};
+  }
+
+ private:
+  std::vector<float> mean_;
+  std::vector<float> deviation_;
+};
+
+absl::StatusOr<std::unique_ptr<Sampler>> FitDiagonal(MatrixView<const float> codes,
+                                                     absl::FunctionRef<absl::Status()> check) {
+  const auto count = static_cast<double>(codes.rows);
+  std::vector<double> mean(codes.columns), square(codes.columns);
+  for (std::size_t r = 0; r < codes.rows; ++r) {
+    LATENT_RETURN_IF_ERROR(check());
+    for (std::size_t i = 0; i < codes.columns; ++i) mean[i] += codes(r, i) / count;
+  }
+  for (std::size_t r = 0; r < codes.rows; ++r) {
+    LATENT_RETURN_IF_ERROR(check());
+    for (std::size_t i = 0; i < codes.columns; ++i) {
+      square[i] += (codes(r, i) - mean[i]) * (codes(r, i) - mean[i]) / count;
+    }
+  }
+  for (std::size_t i = 0; i < codes.columns; ++i) {
+    if (std::isfinite(mean[i]) && std::isfinite(square[i])) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("expected finite codes, got NaN or infinity in entry ", i));
+  }
+  std::vector<float> deviation(codes.columns);
+  std::transform(square.begin(), square.end(), deviation.begin(),
+                 [](double value) { return static_cast<float>(std::sqrt(value)); });
+  return std::make_unique<FittedDiagonal>(std::vector<float>(mean.begin(), mean.end()),
+                                          std::move(deviation));
+}
+
 absl::Status CheckTensor(const Tensor& tensor, const char* name,
                          const std::vector<std::uint64_t>& shape) {
   std::uint64_t cells = 1;
@@ -90,10 +148,32 @@ std::unique_ptr<Sampler> StandardNormalSampler(std::size_t) {
   return std::make_unique<StandardNormal>();
 }
 
-absl::StatusOr<std::unique_ptr<Sampler>> FitGaussianSampler(MatrixView<const float> codes) {
-  const Moments moments = MeanAndCovariance(codes);
+std::size_t SamplerStep(std::uint64_t codes, std::uint64_t latent_dim) {
+  const auto dim = static_cast<double>(latent_dim);
+  const double cells = static_cast<double>(codes) * dim;
+  const double products = latent_dim > kMaxFullCovarianceDim ? 0 : cells * dim;
+  return static_cast<std::size_t>(
+      std::max({1.0, std::ceil(products / kMaxProducts), std::ceil(cells / kMaxCells)}));
+}
+
+std::uint64_t SamplerBytes(std::uint64_t codes, std::uint64_t latent_dim) {
+  const std::uint64_t step = SamplerStep(codes, latent_dim);
+  const std::uint64_t cells = (codes + step - 1) / step * latent_dim * sizeof(float);
+  const bool full = latent_dim <= kMaxFullCovarianceDim;
+  // Sums, covariance, factor, and the factor as it is kept and stored.
+  return cells + (full ? latent_dim : 1) * latent_dim * (3 * sizeof(double) + 3 * sizeof(float));
+}
+
+absl::StatusOr<std::unique_ptr<Sampler>> FitGaussianSampler(
+    MatrixView<const float> codes, absl::FunctionRef<absl::Status()> check) {
+  if (codes.columns > kMaxFullCovarianceDim) return FitDiagonal(codes, check);
+  const auto read = [&](std::size_t first, std::size_t n) { return codes.slice_rows(first, n); };
+  const Moments moments =
+      MeanAndCovariance(codes.rows, codes.columns, read, nullptr, [&] { return !check().ok(); });
+  LATENT_RETURN_IF_ERROR(check());
   std::vector<float> mean(moments.mean.begin(), moments.mean.end());
-  LATENT_ASSIGN_OR_RETURN(const DoubleMatrix factor, CholeskySemidefinite(moments.covariance));
+  LATENT_ASSIGN_OR_RETURN(const DoubleMatrix factor,
+                          CholeskySemidefinite(moments.covariance, check));
   return std::make_unique<FittedGaussian>(
       std::move(mean), std::vector<float>(factor.cells.begin(), factor.cells.end()));
 }
@@ -102,14 +182,19 @@ absl::StatusOr<std::unique_ptr<Sampler>> SamplerFromTensors(const TensorFile& fi
                                                             std::size_t latent_dim) {
   const auto mean = file.tensors.find(kMean);
   const auto factor = file.tensors.find(kFactor);
-  if (mean == file.tensors.end() && factor == file.tensors.end()) {
-    return StandardNormalSampler(latent_dim);
-  }
-  if (mean == file.tensors.end() || factor == file.tensors.end()) {
+  const auto deviation = file.tensors.find(kDeviation);
+  const auto none = file.tensors.end();
+  if (mean == none && factor == none && deviation == none) return StandardNormalSampler(latent_dim);
+  if (mean == none || (factor == none) == (deviation == none)) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_MODEL_TENSORS",
-                     absl::StrCat("tensors ", kMean, " and ", kFactor, " must stand together"));
+                     absl::StrCat("expected tensor ", kMean, " with one of ", kFactor, " and ",
+                                  kDeviation, ", or none of the three"));
   }
   LATENT_RETURN_IF_ERROR(CheckTensor(mean->second, kMean, {latent_dim}));
+  if (deviation != none) {
+    LATENT_RETURN_IF_ERROR(CheckTensor(deviation->second, kDeviation, {latent_dim}));
+    return std::make_unique<FittedDiagonal>(mean->second.values, deviation->second.values);
+  }
   LATENT_RETURN_IF_ERROR(CheckTensor(factor->second, kFactor, {latent_dim, latent_dim}));
   return std::make_unique<FittedGaussian>(mean->second.values, factor->second.values);
 }

@@ -1,7 +1,10 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/eval/evaluation.h"
+#include "core/model/sampler.h"
 #include "core/model/training_pass.h"
+#include "core/nn/principal.h"
 #include "core/train/plan_parts.h"
 
 namespace latent::internal {
@@ -26,6 +29,29 @@ std::uint64_t DatasetBytes(const v1::DatasetSchema& data) {
          rows * sizeof(std::uint64_t);
 }
 
+std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
+  const std::uint64_t columns = plan.data().columns();
+  const std::uint64_t rows = plan.data().train_rows();
+  if (plan.training().solver().has_pca()) {
+    return PrincipalAxesBytes(rows, columns, plan.architecture().latent().dim());
+  }
+  // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
+  // more.
+  const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;
+  const std::uint64_t batch =
+      std::min<std::uint64_t>(plan.training().solver().gradient().batch_size(), rows);
+  return weights +
+         TrainingPass::BytesNeeded(plan.architecture(), columns, static_cast<std::size_t>(batch));
+}
+
+// Evaluation, then the sampler.
+std::uint64_t AfterTrainingBytes(const v1::TrainingPlan& plan) {
+  const bool fitted = plan.architecture().latent().has_deterministic();
+  return std::max(
+      EvaluationBytes(plan),
+      fitted ? SamplerBytes(plan.data().train_rows(), plan.architecture().latent().dim()) : 0);
+}
+
 }  // namespace
 
 std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns) {
@@ -42,19 +68,9 @@ std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns)
 }
 
 std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {
-  const v1::DatasetSchema& data = plan.data();
-  const std::uint64_t columns = data.columns();
-  const std::uint64_t dataset = DatasetBytes(data);
-  if (plan.training().solver().has_pca()) {
-    return dataset + 4 * columns * columns * sizeof(double);
-  }
-  // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
-  // more.
-  const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;
-  const std::uint64_t batch =
-      std::min<std::uint64_t>(plan.training().solver().gradient().batch_size(), data.train_rows());
-  return dataset + weights +
-         TrainingPass::BytesNeeded(plan.architecture(), columns, static_cast<std::size_t>(batch));
+  const std::uint64_t model = plan.parameters() * sizeof(float);
+  return DatasetBytes(plan.data()) +
+         std::max(SolverBytes(plan), 2 * model + AfterTrainingBytes(plan));
 }
 
 }  // namespace latent::internal

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <exception>
 #include <thread>
 
 #include "core/base/mutex.h"
@@ -66,9 +67,14 @@ bool Starves(double cpu_seconds, double wall_seconds) { return cpu_seconds < 0.0
 void RunTrainingThread(ThreadClass thread_class, const std::function<void()>& work,
                        const std::function<void()>& on_starved, double window_seconds) {
   Done done;
+  std::exception_ptr thrown;
   std::thread thread([&] {
     EnterThreadClass(thread_class);
-    work();
+    try {
+      work();
+    } catch (...) {
+      thrown = std::current_exception();
+    }
     done.Set();
   });
   const auto window = std::chrono::duration_cast<SteadyClock::duration>(
@@ -83,6 +89,7 @@ void RunTrainingThread(ThreadClass thread_class, const std::function<void()>& wo
     cpu = used;
   }
   thread.join();
+  if (thrown) std::rethrow_exception(thrown);
 }
 
 }  // namespace latent

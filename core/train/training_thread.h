@@ -23,7 +23,8 @@ bool Starves(double cpu_seconds, double wall_seconds);
 inline constexpr double kStarvationWindowSeconds = 60;
 
 // Calls `work` on a new thread of that class and returns when it is done. Meanwhile calls
-// `on_starved` from the calling thread after each window in which the new thread starved.
+// `on_starved` from the calling thread after each window in which the new thread starved. Throws
+// what `work` throws.
 void RunTrainingThread(ThreadClass thread_class, const std::function<void()>& work,
                        const std::function<void()>& on_starved,
                        double window_seconds = kStarvationWindowSeconds);

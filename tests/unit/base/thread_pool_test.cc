@@ -1,6 +1,7 @@
 #include "core/base/thread_pool.h"
 
 #include <atomic>
+#include <new>
 #include <numeric>
 #include <vector>
 
@@ -57,6 +58,17 @@ TEST_P(ThreadPoolTest, StartsItsOwnThreadsWithTheHook) {
     });
   }
   EXPECT_EQ(started, static_cast<int>(GetParam()) - 1);
+}
+
+TEST_P(ThreadPoolTest, ThrowsWhatItsThreadsThrewAndGoesOn) {
+  ThreadPool pool(GetParam());
+  EXPECT_THROW(pool.Run([&](std::size_t thread) {
+    if (thread + 1 == pool.threads()) throw std::bad_alloc();
+  }),
+               std::bad_alloc);
+  std::atomic<std::size_t> ran{0};
+  pool.Run([&](std::size_t) { ++ran; });
+  EXPECT_EQ(ran, pool.threads());
 }
 
 TEST(ShareTest, CoversEverythingOnceOnBorders) {

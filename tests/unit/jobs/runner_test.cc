@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <new>
+#include <stdexcept>
 
 #include "core/base/status.h"
 #include "core/model/column_statistics.h"
@@ -48,6 +50,19 @@ TEST_F(RunnerTest, TheTrainersErrorIsTheJobs) {
   EXPECT_EQ(job.state, v1::JOB_STATE_FAILED);
   EXPECT_THAT(job.error, HasSubstr("reconstruction term is NaN"));
   EXPECT_EQ(jobs_->Checkpoints(id)->size(), 1u);
+}
+
+TEST_F(RunnerTest, AJobWhoseMemoryRunsOutFailsAndTheNextOneRuns) {
+  const auto good = train_;
+  train_ = [](const auto&...) -> absl::StatusOr<TrainResult> { throw std::bad_alloc(); };
+  const JobRecord trained = RunOne(Submit());
+  EXPECT_EQ(trained.state, v1::JOB_STATE_FAILED);
+  EXPECT_THAT(trained.error, HasSubstr("not enough memory"));
+  train_ = good;
+  evaluate_ = [](const auto&...) -> absl::StatusOr<Evaluation> { throw std::length_error("long"); };
+  const JobRecord evaluated = RunOne(Submit());
+  EXPECT_EQ(evaluated.state, v1::JOB_STATE_FAILED);
+  EXPECT_THAT(evaluated.error, HasSubstr("long"));
 }
 
 TEST_F(RunnerTest, AVersionThatCannotBeLoadedIsNotPublished) {

@@ -11,6 +11,8 @@
 namespace latent {
 namespace {
 
+constexpr auto kGoOn = [] { return absl::OkStatus(); };
+
 std::vector<float> Draws(const Sampler& sampler, std::size_t rows, std::size_t dim,
                          double temperature = 1, std::uint64_t seed = 4) {
   std::vector<float> codes(rows * dim);
@@ -34,7 +36,11 @@ std::vector<std::unique_ptr<Sampler>> AllSamplers() {
   const std::vector<float> line = Line(50);
   std::vector<std::unique_ptr<Sampler>> samplers;
   samplers.push_back(StandardNormalSampler(2));
-  samplers.push_back(*FitGaussianSampler({line.data(), 50, 2}));
+  TensorFile diagonal;
+  diagonal.tensors["sampler.mean"] = {.shape = {2}, .values = {1, 2}};
+  diagonal.tensors["sampler.deviation"] = {.shape = {2}, .values = {3, 4}};
+  samplers.push_back(*SamplerFromTensors(diagonal, 2));
+  samplers.push_back(*FitGaussianSampler({line.data(), 50, 2}, kGoOn));
   return samplers;
 }
 
@@ -59,7 +65,7 @@ TEST(SamplerTest, DrawsARowByItsNumberAlone) {
 
 TEST(FittedSamplerTest, DrawsWithTheCodesMeanAndCovariance) {
   const std::vector<float> line = Line(4000);
-  const auto sampler = FitGaussianSampler({line.data(), 4000, 2});
+  const auto sampler = FitGaussianSampler({line.data(), 4000, 2}, kGoOn);
   ASSERT_TRUE(sampler.ok());
   const std::vector<float> draws = Draws(**sampler, 4000, 2);
   double mean = 0;
@@ -73,20 +79,58 @@ TEST(FittedSamplerTest, DrawsWithTheCodesMeanAndCovariance) {
 
 TEST(FittedSamplerTest, DrawsTheMeanAtTemperatureZero) {
   const std::vector<float> codes = {1, 3, 3, 7};
-  const std::vector<float> draws = Draws(**FitGaussianSampler({codes.data(), 2, 2}), 1, 2, 0);
+  const std::vector<float> draws =
+      Draws(**FitGaussianSampler({codes.data(), 2, 2}, kGoOn), 1, 2, 0);
   EXPECT_EQ(draws[0], 2);
   EXPECT_EQ(draws[1], 5);
 }
 
 TEST(FittedSamplerTest, TakesASingleCode) {
   const std::vector<float> code = {1, 3};
-  EXPECT_EQ(Draws(**FitGaussianSampler({code.data(), 1, 2}), 1, 2), code);
+  EXPECT_EQ(Draws(**FitGaussianSampler({code.data(), 1, 2}, kGoOn), 1, 2), code);
 }
 
 TEST(FittedSamplerTest, RefusesCodesThatAreNotFinite) {
   const std::vector<float> codes = {1, std::numeric_limits<float>::infinity(), 3, 7};
-  EXPECT_EQ(FitGaussianSampler({codes.data(), 2, 2}).status().code(),
+  EXPECT_EQ(FitGaussianSampler({codes.data(), 2, 2}, kGoOn).status().code(),
             absl::StatusCode::kInvalidArgument);
+}
+
+TEST(FittedSamplerTest, FitsWideCodesEntryByEntry) {
+  constexpr std::size_t kDim = kMaxFullCovarianceDim + 1;
+  std::vector<float> codes(4 * kDim);
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const float sign = i / kDim % 2 == 0 ? 1 : -1;
+    codes[i] = 7 + sign * static_cast<float>(i % kDim % 3);
+  }
+  const auto sampler = FitGaussianSampler({codes.data(), 4, kDim}, kGoOn);
+  ASSERT_TRUE(sampler.ok()) << sampler.status();
+  TensorFile file;
+  (*sampler)->AddTensors(file);
+  EXPECT_EQ(file.tensors.count("sampler.factor"), 0u);
+  const std::vector<float>& deviation = file.tensors.at("sampler.deviation").values;
+  EXPECT_EQ(deviation[0], 0);
+  EXPECT_NEAR(deviation[1], 1, 1e-6);
+  EXPECT_NEAR(deviation[2], 2, 1e-6);
+  EXPECT_EQ(Draws(**sampler, 1, kDim)[0], 7);
+}
+
+TEST(FittedSamplerTest, StopsWhenToldTo) {
+  for (const std::size_t dim : {std::size_t{60}, kMaxFullCovarianceDim + 1}) {
+    const std::vector<float> codes(40 * dim, 1);
+    int asked = 0;
+    const auto sampler = FitGaussianSampler({codes.data(), 40, dim}, [&] {
+      return ++asked > 3 ? absl::CancelledError("enough") : absl::OkStatus();
+    });
+    EXPECT_EQ(sampler.status().code(), absl::StatusCode::kCancelled) << dim;
+  }
+}
+
+TEST(SamplerTest, TakesFewerCodesWhereAllWouldBeTooMuch) {
+  EXPECT_EQ(SamplerStep(54'000, 32), 1u);
+  EXPECT_EQ(SamplerStep(54'000, 2048), 4u);
+  EXPECT_EQ(SamplerStep(1797, 30'000), 1u);
+  EXPECT_LT(SamplerBytes(1 << 20, 65'536), 300u << 20);
 }
 
 TEST(SamplerTest, DrawsTheSameAfterSaveAndLoad) {
@@ -102,7 +146,7 @@ TEST(SamplerTest, DrawsTheSameAfterSaveAndLoad) {
 TEST(SamplerTest, RefusesTensorsThatDoNotFit) {
   const std::vector<float> line = Line(50);
   TensorFile file;
-  (*FitGaussianSampler({line.data(), 50, 2}))->AddTensors(file);
+  (*FitGaussianSampler({line.data(), 50, 2}, kGoOn))->AddTensors(file);
   EXPECT_EQ(SamplerFromTensors(file, 3).status().code(), absl::StatusCode::kFailedPrecondition);
   TensorFile half = file;
   half.tensors.erase("sampler.mean");

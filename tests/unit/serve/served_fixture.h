@@ -63,7 +63,8 @@ inline VersionContent TestContent(const std::string& preset) {
   if (content.model->variational()) {
     content.sampler = StandardNormalSampler(kTestDim);
   } else {
-    auto sampler = FitGaussianSampler(RandomCells(64, kTestDim, 2).view());
+    auto sampler =
+        FitGaussianSampler(RandomCells(64, kTestDim, 2).view(), [] { return absl::OkStatus(); });
     EXPECT_TRUE(sampler.ok()) << sampler.status();
     content.sampler = *std::move(sampler);
   }

@@ -215,6 +215,29 @@ TEST(PlanRefusalsTest, PlanBeyondMemorySaysHowMuch) {
   EXPECT_THAT(std::string(status.message()), testing::HasSubstr("limit is 1 MiB"));
 }
 
+TEST(PlanRefusalsTest, MemoryCountsWhatFollowsTraining) {
+  // A short network with a very wide code: evaluation and sampler outweigh its training.
+  const auto plan = Resolve(Request("architecture { encoder { layers { dense { units: 4 } } } "
+                                    "latent { dim: 30000 } }"),
+                            DigitsInfo(), PlanEnvironment());
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  EXPECT_GT(plan->training_bytes(), DigitsInfo().rows(v1::PART_TRAIN) * 30'000 * sizeof(float));
+}
+
+TEST(PlanRefusalsTest, ClosedFormBeyondItsSizeSaysHowMuchItTakes) {
+  DatasetInfo info = DigitsInfo();
+  info.columns = 3000;
+  info.row_shape = {3000};
+  info.part_rows[v1::PART_TRAIN] = 2000;
+  EXPECT_TRUE(ResolveText("preset: 'pca' architecture { latent { dim: 512 } }", info).ok());
+  const absl::Status status =
+      ResolveText("preset: 'pca' architecture { latent { dim: 513 } }", info).status();
+  EXPECT_EQ(DetailsOf(status).fields.at(0).path, kModel + "latent.dim");
+  EXPECT_THAT(std::string(status.message()), testing::HasSubstr("at most 512 components"));
+  info.part_rows[v1::PART_TRAIN] = 1000;
+  EXPECT_TRUE(ResolveText("preset: 'pca' architecture { latent { dim: 513 } }", info).ok());
+}
+
 TEST(PlanRefusalsTest, MetricMustBeInTheTable) {
   PlanEnvironment environment;
   environment.is_metric = [](std::string_view name) { return name == "validation_objective"; };

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <new>
 #include <thread>
 
 namespace latent {
@@ -50,6 +51,12 @@ TEST(TrainingThreadTest, NiceClassIsNotIdle) {
       [] {});
   EXPECT_EQ(policy, SCHED_OTHER);
   EXPECT_EQ(nice, 19);
+}
+
+TEST(TrainingThreadTest, ThrowsWhatTheWorkThrew) {
+  EXPECT_THROW(RunTrainingThread(
+                   ThreadClass::kNormal, [] { throw std::bad_alloc(); }, [] {}),
+               std::bad_alloc);
 }
 
 TEST(TrainingThreadTest, StarvingIsLessThanTwoPercentOfACore) {
