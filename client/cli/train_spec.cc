@@ -131,7 +131,11 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
   if (flags.beta) elbo()->set_beta(*flags.beta);
   if (flags.kl_warm_up) elbo()->set_warm_up_fraction(*flags.kl_warm_up);
   if (flags.free_bits) elbo()->set_free_bits(*flags.free_bits);
-  if (flags.draws) elbo()->set_draws(*flags.draws);
+  if (flags.draws && flags.preset == "iwae") {
+    model->mutable_objective()->mutable_iwae()->set_draws(*flags.draws);
+  } else if (flags.draws) {
+    elbo()->set_draws(*flags.draws);
+  }
   if (flags.l1 || !flags.l1_per_layer.empty()) {
     LATENT_RETURN_IF_ERROR(
         SetPenalty("--l1", flags.l1, flags.l1_per_layer, model->mutable_penalties()->mutable_l1()));

@@ -1,7 +1,11 @@
+#include <algorithm>
+#include <cmath>
 #include <numbers>
 #include <vector>
 
+#include "core/base/status.h"
 #include "core/eval/collector.h"
+#include "core/eval/importance.h"
 #include "core/eval/mean.h"
 
 namespace latent {
@@ -50,6 +54,23 @@ class Bound : public Collector {
 };
 
 }  // namespace
+
+absl::Status AddImportance(const EvaluationInput& input, const v1::TrainingSpec& training,
+                           MetricList& metrics) {
+  const std::uint32_t draws = training.evaluation().importance_draws();
+  const MatrixView<const float> all = input.rows();
+  if (!input.model.variational() || draws == 0 || all.rows == 0) return absl::OkStatus();
+  const std::size_t asked = training.evaluation().importance_rows();
+  const std::size_t most = asked == 0 ? all.rows : std::min<std::size_t>(asked, all.rows);
+  const std::size_t step = all.rows / most;
+  const MatrixView<const float> rows(all.data, most, all.columns, all.stride * step);
+  const std::size_t threads = std::max(1u, training.threads());
+  LATENT_ASSIGN_OR_RETURN(const Mean nll,
+                          ImportanceNll(input.model, rows, draws, kDrawSeed, threads, input.stop));
+  metrics.Add("test_iwae_nll", nll.mean(), input.part, nll.standard_error());
+  if (std::isfinite(nll.mean())) metrics.SetDraws(draws);
+  return absl::OkStatus();
+}
 
 std::unique_ptr<Collector> BoundCollector(const EvaluationInput& input) {
   return std::make_unique<Bound>(input);

@@ -63,6 +63,9 @@ absl::Status Collect(const EvaluationInput& input,
                      std::span<const std::unique_ptr<Collector>> collectors);
 
 // Figures that need passes of their own; CANCELLED if asked to stop.
+// test_iwae_nll, of Gaussian codes, as the plan asks for it.
+absl::Status AddImportance(const EvaluationInput& input, const v1::TrainingSpec& training,
+                           MetricList& metrics);
 // noisy_psnr_db, denoised_psnr_db.
 absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics);
 // ssim.

@@ -12,6 +12,7 @@
 #include "core/eval/collector.h"
 #include "core/eval/compression.h"
 #include "core/eval/latent_report.h"
+#include "core/eval/importance.h"
 #include "core/eval/mean.h"
 #include "core/eval/metric_table.h"
 #include "core/eval/pca_baseline.h"
@@ -37,13 +38,20 @@ class ObjectivePass {
       : model_(model),
         seed_(seed),
         codes_(kEvaluationBatchRows * model.latent_dim()),
-        sigma_(model.variational() ? codes_.size() : 0) {}
+        sigma_(model.variational() ? codes_.size() : 0) {
+    const v1::Objective& objective = model.spec().objective();
+    if (objective.has_iwae()) importance_.emplace(model, objective.iwae().draws(), seed);
+  }
 
-  // -log p(x|z) + KL of each row.
+  // -log p(x|z) + KL of each row, or the importance-weighted bound.
   std::span<const double> Run(MatrixView<const float> rows, std::size_t first_row) {
     const std::size_t n = rows.rows;
     const std::span<double> nats = std::span(nats_).first(n);
     ForwardOutputs outputs;
+    if (importance_) {
+      importance_->Run(rows, first_row, nats);
+      return nats;
+    }
     if (!model_.variational()) {
       outputs.reconstruction_nats = nats;
       model_.Forward(rows, outputs, workspace_);
@@ -63,6 +71,7 @@ class ObjectivePass {
  private:
   const Autoencoder& model_;
   const std::uint64_t seed_;
+  std::optional<ImportanceSampler> importance_;
   Workspace workspace_;
   std::vector<float> codes_;
   std::vector<float> sigma_;
@@ -171,6 +180,7 @@ absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
   metrics.Add("validation_objective", objective.mean(), held_out, objective.standard_error());
   LATENT_RETURN_IF_ERROR(AddCollected(input, scales, metrics));
   LATENT_RETURN_IF_ERROR(AddSimilarity(input, metrics));
+  LATENT_RETURN_IF_ERROR(AddImportance(input, plan.training(), metrics));
   LATENT_RETURN_IF_ERROR(AddDenoising(input, metrics));
   const std::size_t threads = std::max(1u, plan.training().threads());
   LATENT_RETURN_IF_ERROR(AddCodeFigures(input, threads, metrics));

@@ -44,8 +44,8 @@ absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
 // Bytes that Evaluate holds at once, beside model and dataset; an estimate. A resolved plan.
 std::uint64_t EvaluationBytes(const v1::TrainingPlan& plan);
 
-// The validation objective at beta = 1 (nats a row; lower is better) of `model` on `part`: what
-// early stopping, IF_BETTER and reports share. Gaussian latents use one draw a row, keyed by
+// The validation objective, of elbo at beta = 1 (nats a row; lower is better) of `model` on `part`:
+// what early stopping, IF_BETTER and reports share. Gaussian latents use one draw a row, keyed by
 // `seed`. The part must have rows.
 double ValidationObjective(const Autoencoder& model, const Dataset& data, v1::Part part,
                            std::uint64_t seed);

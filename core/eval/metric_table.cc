@@ -12,7 +12,8 @@ namespace {
 constexpr auto kTable = std::to_array<MetricDefinition>({
     {"validation_objective", "nats/row", Better::kLower,
      "-log p(x|z), plus KL for Gaussian codes (beta = 1, one draw a row), of the VALIDATION rows, "
-     "scaled units; what early stopping and IF_BETTER look at"},
+     "scaled units; of models trained with iwae its bound with as many draws; what early stopping "
+     "and IF_BETTER look at"},
     {"test_mse_per_element", "dataset units^2", Better::kLower,
      "squared error of the reconstruction, mean over rows and cells"},
     {"test_sse_per_row", "dataset units^2/row", Better::kLower,
@@ -43,6 +44,10 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"rate_bits", "bits/row", Better::kNeither,
      "kl_nats / ln 2: what a code costs to send, beside test_mse_per_element for what it is worth; "
      "Gaussian codes only"},
+    {"test_iwae_nll", "nats/row", Better::kLower,
+     "-log p(x) estimated by -log (1/K) sum_k p(x, z_k) / q(z_k|x), scaled units; K = "
+     "training.evaluation.importance_draws (`draws` of the figure) on at most importance_rows "
+     "rows, evenly spaced; Gaussian codes only"},
     {"bits_per_dim", "bits", Better::kLower, "neg_elbo / (columns ln 2); Gaussian codes only"},
     {"active_units", "1", Better::kNeither,
      "code entries whose mean varies over rows by more than 0.01 (variance); Gaussian codes only"},

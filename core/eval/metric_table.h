@@ -36,6 +36,11 @@ class MetricList {
   void Add(std::string_view name, double value, v1::Part part,
            std::optional<double> standard_error = std::nullopt);
 
+  // States the draws a row behind the figure that was added last.
+  void SetDraws(std::uint32_t draws) {
+    if (!metrics_.empty()) metrics_.back().set_draws(draws);
+  }
+
   std::vector<v1::Metric> Take() && { return std::move(metrics_); }
 
  private:

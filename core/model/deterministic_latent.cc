@@ -1,8 +1,10 @@
 // The code is a function of the row.
 #include <array>
+#include <optional>
 
 #include "core/model/latent_part.h"
 #include "core/model/layer_pass.h"
+#include "core/model/mmd.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
@@ -14,14 +16,21 @@ class DeterministicPass final : public LatentPass {
       : context_(*context) {
     context_.Attach(code_, code, input, 1);
     code_.penalty = penalty;
+    if (context_.spec.objective().has_mmd()) {
+      mmd_.emplace(context, &code_, context_.spec.objective().mmd().weight());
+    }
   }
 
   std::vector<LayerPass*> layers() override { return {&code_}; }
   const AlignedBuffer* decoder_input() const override { return &code_.output; }
   std::size_t row_factor() const override { return 1; }
-  bool has_kl() const override { return false; }
+  bool has_kl() const override { return mmd_.has_value(); }
+  std::string_view divergence() const override { return "mmd"; }
 
-  void Forward(std::size_t first, std::size_t count) override { context_.Run(code_, first, count); }
+  void Forward(std::size_t first, std::size_t count) override {
+    context_.Run(code_, first, count);
+    if (mmd_) mmd_->Draw(first, count);
+  }
   void Backward(const LayerPass& decoder, std::size_t first, std::size_t count) override {
     context_.CarryBack(decoder, code_, first, count);
   }
@@ -32,6 +41,7 @@ class DeterministicPass final : public LatentPass {
  private:
   PassContext& context_;
   LayerPass code_;
+  std::optional<Mmd> mmd_;
 };
 
 class DeterministicLatent final : public LatentPart {

@@ -38,8 +38,15 @@ class LatentPass {
   // stand at b * row_factor, b * row_factor + 1, ...
   virtual const AlignedBuffer* decoder_input() const = 0;
   virtual std::size_t row_factor() const = 0;
-  // Whether it charges a KL term.
+  // Whether it charges a distance from the prior, and which.
   virtual bool has_kl() const = 0;
+  virtual std::string_view divergence() const { return "kl"; }
+
+  // Whether a row's draws count by weights of their own, and if so those weights: they sum to 1,
+  // and `nats` are the draws' -log p(x|z).
+  virtual bool weighs_draws() const { return false; }
+  virtual void WeighDraws(std::size_t /*row*/, std::span<const double> /*nats*/,
+                          std::span<Real> /*weights*/) {}
 
   // Rows [first, first + count) of the batch, from its input to what the decoder reads.
   virtual void Forward(std::size_t first, std::size_t count) = 0;

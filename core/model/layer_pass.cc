@@ -36,7 +36,7 @@ void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) con
 }
 
 bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count) {
-  if (!pass.penalty.active()) return false;
+  if (!pass.penalty.active() && pass.slopes == nullptr) return false;
   const auto factor = static_cast<double>(pass.row_factor);
   const auto scale = static_cast<Real>(1.0 / (static_cast<double>(rows) * factor));
   for (std::size_t d = first * pass.row_factor; d < (first + count) * pass.row_factor; ++d) {
@@ -44,6 +44,10 @@ bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t co
                                             scale, pass.View(pass.delta, rows).row(d));
     l1[d / pass.row_factor] += sums.l1 / factor;
     l2[d / pass.row_factor] += sums.l2 / factor;
+    if (pass.slopes == nullptr) continue;
+    const std::span<Real> delta = pass.View(pass.delta, rows).row(d);
+    const std::span<const Real> slopes = pass.View(*pass.slopes, rows).row(d);
+    for (std::size_t i = 0; i < delta.size(); ++i) delta[i] += slopes[i];
   }
   return true;
 }

@@ -22,6 +22,8 @@ struct LayerPass {
   std::size_t row_factor = 1;            // rows for each row of the batch: 1, or the draws
   const AlignedBuffer* input = nullptr;  // what the layer reads
   LayerPenalty penalty;
+  // Gradient by each output that a term has ready, [batch x outputs]; or null.
+  const AlignedBuffer* slopes = nullptr;
   AlignedBuffer output;  // after the activation
   AlignedBuffer delta;   // gradient before the activation
   PackedMatrix packed;   // deltas; of a borrowing layer the inputs: what its dW needs on the right

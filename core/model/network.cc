@@ -73,6 +73,13 @@ void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   if (spec.objective().has_elbo() && !latent.has_gaussian()) {
     errors.Add("architecture.objective.elbo", "needs a Gaussian latent; choose latent.gaussian");
   }
+  if (spec.objective().has_iwae() && !latent.has_gaussian()) {
+    errors.Add("architecture.objective.iwae", "needs a Gaussian latent; choose latent.gaussian");
+  }
+  if (spec.objective().has_mmd() && !latent.has_deterministic()) {
+    errors.Add("architecture.objective.mmd",
+               "needs a deterministic latent; choose latent.deterministic");
+  }
   const int layers = spec.encoder().layers_size() + 1 + DecoderOf(spec).layers_size();
   CheckPenalty(spec.penalties().l1(), layers, "architecture.penalties.l1", errors);
   CheckPenalty(spec.penalties().l2(), layers, "architecture.penalties.l2", errors);

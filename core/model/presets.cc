@@ -42,6 +42,10 @@ constexpr Row kRows[] = {
      "latent { gaussian {} }", kGradient, 0.5, 32},
     {"beta-vae", "A variational autoencoder with a heavier KL term: fewer, more separate factors.",
      "latent { gaussian {} } objective { elbo { beta: 4 } }", kGradient, 0.5, 32},
+    {"iwae", "A variational autoencoder trained on a tighter bound, of five weighted draws a row.",
+     "latent { gaussian {} } objective { iwae {} }", kGradient, 0.5, 32},
+    {"wae", "A deterministic autoencoder whose codes are held close to a standard Gaussian.",
+     "latent { deterministic {} } objective { mmd {} }", kGradient, 0.5, 32},
 };
 
 template <typename Message>

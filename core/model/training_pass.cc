@@ -43,6 +43,8 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
   target.Resize(max_batch * columns);
   if (corrupts) noisy.Resize(max_batch * columns);
   AttachLayers();
+  draw_nats.resize(max_batch * latent->row_factor());
+  if (latent->weighs_draws()) draw_weights.Resize(draw_nats.size());
   AssignGradients(threads);
 }
 
@@ -165,7 +167,7 @@ BatchLoss TrainingPass::Loss() const {
 std::vector<NamedTerm> TrainingPass::Terms(const BatchLoss& loss) const {
   const State& s = *state_;
   std::vector<NamedTerm> terms = {{"reconstruction", loss.reconstruction}};
-  if (s.latent->has_kl()) terms.push_back({"kl", loss.kl});
+  if (s.latent->has_kl()) terms.push_back({s.latent->divergence(), loss.kl});
   const auto charges = [&](double LayerPenalty::*weight) {
     return std::any_of(s.layers.begin(), s.layers.end(),
                        [&](const LayerPass* pass) { return pass->penalty.*weight != 0; });

@@ -26,19 +26,22 @@ struct Batch {
   std::uint64_t seed = 0;                  // with epoch and index, the key of a row's noise
   std::uint64_t epoch = 0;
   double beta = 1;  // weight of the KL term now; ignored without one
+  // What the mean KL shall be now, nats; ignored where the objective has no capacity.
+  double capacity = 0;
 };
 
 // Means over the batch's rows, nats; sums run in row order, in float64.
 struct BatchLoss {
-  double total = 0;           // reconstruction + beta * charged KL + l1 + l2: what is minimised
-  double reconstruction = 0;  // -log p(x|z), mean over draws
-  double kl = 0;              // KL(q(z|x) || N(0, I)), neither weighted nor floored by free bits
+  double total = 0;           // what is minimised: the objective and the penalties
+  double reconstruction = 0;  // -log p(x|z), mean over draws (of iwae by their weights)
+  double kl = 0;              // KL(q(z|x) || N(0, I)), neither weighted nor floored by free bits;
+                              // of mmd the squared discrepancy
   double l1 = 0, l2 = 0;      // weighted activity penalties
 };
 
 // A term by the name it has in progress reports and messages.
 struct NamedTerm {
-  std::string_view name;  // "reconstruction", "kl", "l1", "l2"
+  std::string_view name;  // "reconstruction", "kl" or "mmd", "l1", "l2"
   double value = 0;
 };
 

@@ -3,6 +3,7 @@
 #include <span>
 
 #include "core/model/training_state.h"
+#include "core/nn/optimizer.h"
 
 LATENT_NUMERICS_BEGIN
 
@@ -49,15 +50,31 @@ void TrainingPass::State::ChargeReconstruction(std::size_t first, std::size_t co
   LayerPass& output = decoder.back();
   const std::size_t factor = output.row_factor;
   const std::size_t columns = output.layer->outputs;
-  const auto scale = static_cast<Real>(1.0 / static_cast<double>(rows * factor));
+  const bool weighed = latent->weighs_draws();
+  const auto scale = static_cast<Real>(1.0 / static_cast<double>(weighed ? rows : rows * factor));
   for (std::size_t r = first; r < first + count; ++r) {
     const std::span<const Real> clean(target.data() + r * columns, columns);
+    const std::span<double> nats(draw_nats.data() + r * factor, factor);
     double sum = 0;
-    for (std::size_t d = r * factor; d < (r + 1) * factor; ++d) {
-      sum += likelihood.Nats(output.View(output.output, rows).row(d), clean, scale,
-                             output.View(output.delta, rows).row(d));
+    for (std::size_t d = 0; d < factor; ++d) {
+      nats[d] = likelihood.Nats(output.View(output.output, rows).row(r * factor + d), clean, scale,
+                                output.View(output.delta, rows).row(r * factor + d));
+      sum += nats[d];
     }
     reconstruction[r] = sum / static_cast<double>(factor);
+    if (weighed) WeighDraws(r, nats);
+  }
+}
+
+void TrainingPass::State::WeighDraws(std::size_t row, std::span<const double> nats) {
+  LayerPass& output = decoder.back();
+  const std::size_t factor = nats.size();
+  const std::span<Real> weights(draw_weights.data() + row * factor, factor);
+  latent->WeighDraws(row, nats, weights);
+  reconstruction[row] = 0;
+  for (std::size_t d = 0; d < factor; ++d) {
+    reconstruction[row] += static_cast<double>(weights[d]) * nats[d];
+    Scale(weights[d], output.View(output.delta, rows).row(row * factor + d));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "core/model/composed_parts.h"
@@ -25,6 +26,8 @@ struct TrainingPass::State : PassContext {
   void PrepareRows(std::size_t first, std::size_t count);
   void ForwardRows(std::size_t first, std::size_t count);
   void ChargeReconstruction(std::size_t first, std::size_t count);
+  // Lets a row's draws count by their weights.
+  void WeighDraws(std::size_t row, std::span<const double> nats);
   void BackwardDecoder(std::size_t first, std::size_t count);
   void BackwardEncoder(std::size_t first, std::size_t count);
   void PackRows(std::size_t first, std::size_t count);
@@ -41,6 +44,8 @@ struct TrainingPass::State : PassContext {
   AlignedBuffer target, noisy;  // scaled rows, and with noise; `noisy` is unused without corruption
   std::vector<LayerPass> encoder, decoder;
   std::unique_ptr<LatentPass> latent;
+  std::vector<double> draw_nats;   // of each draw of each row
+  AlignedBuffer draw_weights;      // likewise; unused where all count alike
   std::vector<LayerPass*> layers;  // all of them, in forward order
 
   AlignedBuffer gradient;

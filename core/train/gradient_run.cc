@@ -94,7 +94,9 @@ absl::Status GradientRun::Step(ThreadPool& pool) {
   batch.seed = plan_.training().seed();
   batch.epoch = state_.epoch;
   if (plan_.architecture().objective().has_elbo()) {
-    batch.beta = KlWeight(plan_.architecture().objective().elbo(), update, plan_.total_updates());
+    const v1::ElboObjective& elbo = plan_.architecture().objective().elbo();
+    batch.beta = KlWeight(elbo, update, plan_.total_updates());
+    batch.capacity = Capacity(elbo, update, plan_.total_updates());
   }
   learning_rate_ = LearningRate(solver_.schedule(), update, plan_.total_updates());
   pass_.Begin(batch);

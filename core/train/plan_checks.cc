@@ -83,24 +83,47 @@ void CheckLikelihood(const v1::ModelSpec& model, const DatasetInfo& data, FieldE
   }
 }
 
-void CheckObjective(const v1::ModelSpec& model, FieldErrors& errors) {
-  if (model.objective().has_reconstruction()) {
-    if (model.latent().has_gaussian()) {
-      errors.Add(Path("objective.reconstruction"),
-                 "a gaussian latent needs objective elbo (elbo.beta 0 charges no KL)");
-    }
-    return;
-  }
-  const v1::ElboObjective& elbo = model.objective().elbo();
-  if (!model.latent().has_gaussian()) {
-    errors.Add(Path("objective.elbo"),
-               "needs a gaussian latent, got a deterministic one; use objective reconstruction or "
-               "latent gaussian");
-  }
+void CheckElbo(const v1::ElboObjective& elbo, FieldErrors& errors) {
   CheckCount(Path("objective.elbo.draws"), elbo.draws(), 1, 64, errors);
   CheckNotNegative(Path("objective.elbo.beta"), elbo.beta(), errors);
   CheckInterval(Path("objective.elbo.warm_up_fraction"), elbo.warm_up_fraction(), 0, 1, errors);
   CheckNotNegative(Path("objective.elbo.free_bits"), elbo.free_bits(), errors);
+  CheckNotNegative(Path("objective.elbo.capacity"), elbo.capacity(), errors);
+  CheckNotNegative(Path("objective.elbo.capacity_weight"), elbo.capacity_weight(), errors);
+}
+
+void CheckObjective(const v1::ModelSpec& model, FieldErrors& errors) {
+  const v1::Objective& objective = model.objective();
+  const bool gaussian = model.latent().has_gaussian();
+  const auto need_gaussian = [&](const char* name) {
+    if (gaussian) return;
+    errors.Add(Path(std::string("objective.") + name),
+               "needs a gaussian latent, got a deterministic one; use objective reconstruction or "
+               "latent gaussian");
+  };
+  switch (objective.kind_case()) {
+    case v1::Objective::KIND_NOT_SET:
+      break;
+    case v1::Objective::kReconstruction:
+      if (!gaussian) break;
+      errors.Add(Path("objective.reconstruction"),
+                 "a gaussian latent needs objective elbo (elbo.beta 0 charges no KL)");
+      break;
+    case v1::Objective::kElbo:
+      need_gaussian("elbo");
+      CheckElbo(objective.elbo(), errors);
+      break;
+    case v1::Objective::kIwae:
+      need_gaussian("iwae");
+      CheckCount(Path("objective.iwae.draws"), objective.iwae().draws(), 1, 64, errors);
+      break;
+    case v1::Objective::kMmd:
+      if (!model.latent().has_deterministic()) {
+        errors.Add(Path("objective.mmd"), "needs a deterministic latent; use latent deterministic");
+      }
+      CheckNotNegative(Path("objective.mmd.weight"), objective.mmd().weight(), errors);
+      break;
+  }
 }
 
 void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int layers,

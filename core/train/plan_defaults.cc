@@ -63,12 +63,16 @@ void FillObjective(bool variational, v1::Objective& objective) {
       objective.mutable_reconstruction();
     }
   }
+  if (objective.has_iwae()) LATENT_DEFAULT(*objective.mutable_iwae(), draws, 5);
+  if (objective.has_mmd()) LATENT_DEFAULT(*objective.mutable_mmd(), weight, 10);
   if (!objective.has_elbo()) return;
   v1::ElboObjective& elbo = *objective.mutable_elbo();
   LATENT_DEFAULT(elbo, draws, 1);
   LATENT_DEFAULT(elbo, beta, 1);
   LATENT_DEFAULT(elbo, warm_up_fraction, 1.0 / 3);
   LATENT_DEFAULT(elbo, free_bits, 0);
+  LATENT_DEFAULT(elbo, capacity, 0);
+  LATENT_DEFAULT(elbo, capacity_weight, 100);
 }
 
 // A plan always lists one weight a layer, whichever way the request gave them.
@@ -173,6 +177,9 @@ void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
   LATENT_DEFAULT(training, max_duration_seconds, 86400);
   LATENT_DEFAULT(training, checkpoint_interval_seconds, 30);
   LATENT_DEFAULT(training, anomaly_quantile, 0.99);
+  v1::EvaluationSpec& evaluation = *training.mutable_evaluation();
+  LATENT_DEFAULT(evaluation, importance_draws, 50);
+  LATENT_DEFAULT(evaluation, importance_rows, 2000);
 }
 
 void FillPublish(v1::PublishSpec& publish) {

@@ -34,6 +34,9 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
   } else if (model.latent().deterministic().activation() != v1::ACTIVATION_IDENTITY) {
     refuse("latent.deterministic.activation", "has an identity code; use ACTIVATION_IDENTITY");
   }
+  if (!model.objective().has_reconstruction()) {
+    refuse("objective", "minimises the reconstruction alone; use objective reconstruction");
+  }
   if (model.latent().dim() > data.columns) {
     refuse("latent.dim", absl::StrCat("has at most one component a column, ", data.columns,
                                       ", got ", model.latent().dim()));

@@ -105,6 +105,8 @@ void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, Fi
     errors.Add("spec.training.anomaly_quantile",
                absl::StrCat("expected 0 < value < 1, got ", quantile));
   }
+  CheckCount("spec.training.evaluation.importance_draws", training.evaluation().importance_draws(),
+             0, 100000, errors);
 }
 
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,

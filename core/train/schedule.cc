@@ -20,10 +20,23 @@ double LearningRate(const v1::Schedule& schedule, std::uint64_t update, std::uin
   return full * (last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * gone)));
 }
 
-double KlWeight(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates) {
+namespace {
+
+// How much of the warm-up is over.
+double WarmedUp(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates) {
   const std::uint64_t warm_up = WarmUpUpdates(elbo.warm_up_fraction(), updates);
-  if (update >= warm_up) return elbo.beta();
-  return elbo.beta() * static_cast<double>(update) / static_cast<double>(warm_up);
+  return update >= warm_up ? 1 : static_cast<double>(update) / static_cast<double>(warm_up);
+}
+
+}  // namespace
+
+double KlWeight(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates) {
+  if (elbo.capacity() > 0) return elbo.capacity_weight();
+  return elbo.beta() * WarmedUp(elbo, update, updates);
+}
+
+double Capacity(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates) {
+  return elbo.capacity() * WarmedUp(elbo, update, updates);
 }
 
 }  // namespace latent

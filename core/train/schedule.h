@@ -15,8 +15,12 @@ std::uint64_t WarmUpUpdates(double fraction, std::uint64_t updates);
 // update of the warm-up; then it stays, or falls by half a cosine to its final share at the last.
 double LearningRate(const v1::Schedule& schedule, std::uint64_t update, std::uint64_t updates);
 
-// Weight of the KL term at update `update` (from 1): linear over the warm-up, then `beta`.
+// Weight of the KL term at update `update` (from 1): linear over the warm-up, then `beta`. With a
+// capacity, the weight of the distance from it, which does not change.
 double KlWeight(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates);
+
+// The capacity at update `update` (from 1): linear over the warm-up, then as asked for.
+double Capacity(const v1::ElboObjective& elbo, std::uint64_t update, std::uint64_t updates);
 
 }  // namespace latent
 

@@ -14,6 +14,14 @@ void ValidationPass::Chunk(const Autoencoder& model, std::uint64_t seed, std::si
                            std::size_t count, Scratch& scratch) {
   const ConstMatrix rows = rows_.Read(first, count, scratch.cells);
   const std::span<double> nats(nats_.data() + first, count);
+  const v1::Objective& objective = model.spec().objective();
+  if (objective.has_iwae()) {
+    if (!scratch.importance) {
+      scratch.importance.emplace(model, objective.iwae().draws(), seed);
+    }
+    scratch.importance->Run(rows, first, nats);
+    return;
+  }
   ForwardOutputs outputs;
   if (!model.variational()) {
     outputs.reconstruction_nats = nats;

@@ -4,9 +4,11 @@
 #define LATENT_CORE_TRAIN_VALIDATION_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "core/base/thread_pool.h"
+#include "core/eval/importance.h"
 #include "core/model/autoencoder.h"
 #include "core/nn/rows_view.h"
 
@@ -19,6 +21,7 @@ class ValidationPass {
 
   // Mean over the rows of -log p(x|z) + KL in nats, scaled units, without noise or penalties.
   // Gaussian latents draw one z a row, keyed by (seed, row); deterministic ones use the code.
+  // Models that train on the importance-weighted bound are judged by it, with as many draws.
   double Objective(const Autoencoder& model, std::uint64_t seed, ThreadPool& pool);
 
  private:
@@ -26,6 +29,7 @@ class ValidationPass {
     Workspace workspace;
     std::vector<Real> cells, codes, sigma;
     std::vector<double> kl;
+    std::optional<ImportanceSampler> importance;
   };
   void Chunk(const Autoencoder& model, std::uint64_t seed, std::size_t first, std::size_t count,
              Scratch& scratch);

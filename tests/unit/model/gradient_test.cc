@@ -125,6 +125,16 @@ constexpr Part kLatents[] = {
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 3 } }", false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 2 free_bits: 0.3 } }", true},
     {"latent { dim: 3 gaussian {} } objective { reconstruction {} }", false},
+    {"latent { dim: 3 gaussian {} } objective { iwae { draws: 1 } }", false},
+    {"latent { dim: 3 gaussian {} } objective { iwae { draws: 5 } }", false},
+    {"latent { dim: 3 gaussian {} }"
+     "objective { elbo { draws: 2 capacity: 0.5 capacity_weight: 3 } }",
+     false},
+    {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 capacity: 500 free_bits: 0.3 } }",
+     true},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_TANH } }"
+     "objective { mmd { weight: 7 } }",
+     false},
 };
 constexpr Part kLikelihoods[] = {
     {"likelihood { gaussian { variance: 0.5 } }", false},
@@ -211,7 +221,7 @@ v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {
     latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
   }
   if (latent.has_gaussian()) {
-    spec.mutable_objective()->mutable_elbo();
+    if (!spec.has_objective()) spec.mutable_objective()->mutable_elbo();
     spec.mutable_likelihood()->mutable_bernoulli();
   } else {
     spec.mutable_likelihood()->mutable_gaussian()->set_variance(1);

@@ -49,5 +49,16 @@ TEST(ScheduleTest, KlWeightRisesToBetaAndStays) {
   EXPECT_DOUBLE_EQ(KlWeight(elbo, 1, 100), 4);
 }
 
+TEST(ScheduleTest, CapacityRisesWhileItsWeightStays) {
+  v1::ElboObjective elbo;
+  elbo.set_beta(4);
+  elbo.set_warm_up_fraction(0.5);
+  elbo.set_capacity(10);
+  elbo.set_capacity_weight(30);
+  EXPECT_DOUBLE_EQ(KlWeight(elbo, 1, 100), 30);
+  EXPECT_DOUBLE_EQ(Capacity(elbo, 25, 100), 5);
+  EXPECT_DOUBLE_EQ(Capacity(elbo, 80, 100), 10);
+}
+
 }  // namespace
 }  // namespace latent
