@@ -141,8 +141,10 @@ std::string FormatLayers(const v1::TrainingPlan& plan) {
   const v1::ModelSpec& model = plan.architecture();
   std::vector<std::string> steps = {absl::StrCat(plan.data().columns())};
   for (const v1::Layer& layer : model.encoder().layers()) steps.push_back(LayerText(layer));
-  steps.push_back(
-      absl::StrCat("[", model.latent().dim(), model.latent().has_gaussian() ? " gaussian]" : "]"));
+  steps.push_back(absl::StrCat("[", model.latent().dim(),
+                               model.latent().has_gaussian()       ? " gaussian]"
+                               : model.latent().has_hierarchical() ? " in layers]"
+                                                                   : "]"));
   for (const v1::Layer& layer : model.decoder().layers()) steps.push_back(LayerText(layer));
   steps.push_back(absl::StrCat(plan.data().columns()));
   return absl::StrJoin(steps, " -> ");

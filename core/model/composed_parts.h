@@ -28,6 +28,7 @@ enum class RandomPurpose : std::uint64_t {
   kCellDraws = 5,
   kRequestCorruption = 6,
   kPriorDraws = 7,
+  kBinarise = 12,
 };
 
 inline std::uint64_t SeedFor(RandomPurpose purpose, std::uint64_t seed) {

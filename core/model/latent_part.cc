@@ -11,12 +11,14 @@ struct Kind {
   v1::Latent::KindCase kind;
   const char* name;
   std::unique_ptr<LatentPart> (*make)(const v1::ModelSpec&, std::size_t, ParameterSet*);
+  bool variational = false;
 };
 
 // To add a latent, add its file and a row here.
 constexpr Kind kKinds[] = {
     {v1::Latent::kDeterministic, "deterministic", MakeDeterministicLatent},
-    {v1::Latent::kGaussian, "gaussian", MakeGaussianLatent},
+    {v1::Latent::kGaussian, "gaussian", MakeGaussianLatent, true},
+    {v1::Latent::kHierarchical, "hierarchical", MakeHierarchicalLatent, true},
 };
 
 const Kind* FindKind(v1::Latent::KindCase kind) {
@@ -38,6 +40,11 @@ ConstMatrix LatentPart::DecoderInput(const LayerRunner& /*run*/, ConstMatrix cod
 }
 
 bool IsLatent(const v1::Latent& spec) { return FindKind(spec.kind_case()) != nullptr; }
+
+bool IsVariational(const v1::Latent& spec) {
+  const Kind* const kind = FindKind(spec.kind_case());
+  return kind != nullptr && kind->variational;
+}
 
 std::string LatentNames() {
   std::vector<std::string> names;

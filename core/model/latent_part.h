@@ -97,8 +97,9 @@ class LatentPart {
   virtual std::uint64_t training_cells() const = 0;
 };
 
-// Whether there is such a kind.
+// Whether there is such a kind, and whether its codes are draws of a diagonal Gaussian.
 bool IsLatent(const v1::Latent& spec);
+bool IsVariational(const v1::Latent& spec);
 // The kinds that IsLatent takes, "deterministic or gaussian".
 std::string LatentNames();
 // The latent of a spec that CheckArchitecture accepts, on an input of `width` numbers; adds its
@@ -106,11 +107,21 @@ std::string LatentNames();
 std::unique_ptr<LatentPart> MakeLatent(const v1::ModelSpec& spec, std::size_t width,
                                        ParameterSet* parameters);
 
+// For latents with Gaussian codes. First weights of a log-variance head: a tenth of the usual.
+void DrawLogVarianceWeights(const NetworkLayer& layer, std::uint64_t seed,
+                            ParameterSet& parameters);
+// What Posterior does once the heads have run; `log_variance` comes unbounded and is bounded.
+void JudgePosterior(ConstMatrix codes, Matrix log_variance, const ForwardOutputs& outputs,
+                    Workspace& ws);
+
 // Rows of the table.
 std::unique_ptr<LatentPart> MakeDeterministicLatent(const v1::ModelSpec& spec, std::size_t width,
                                                     ParameterSet* parameters);
 std::unique_ptr<LatentPart> MakeGaussianLatent(const v1::ModelSpec& spec, std::size_t width,
                                                ParameterSet* parameters);
+
+std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, std::size_t width,
+                                                   ParameterSet* parameters);
 
 LATENT_NUMERICS_END
 

@@ -71,7 +71,7 @@ struct PassContext {
   std::size_t max_batch;
   Batch batch;
   std::size_t rows = 0;  // of the batch
-  std::uint64_t noise_seed = 0, draw_seed = 0;
+  std::uint64_t noise_seed = 0, draw_seed = 0, cell_seed = 0;
   // Of each row.
   std::vector<double> reconstruction, kl, charged, l1, l2;
   // Who must see the whole batch; each adds itself when it is made, and lives as long as the pass.

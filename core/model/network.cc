@@ -54,6 +54,23 @@ void CheckPenalty(const v1::ActivityPenalty& penalty, int layers, const std::str
                           " layers (encoder hidden, code, decoder hidden), got ", given));
 }
 
+void CheckHierarchical(const v1::Latent& latent, FieldErrors& errors) {
+  const v1::HierarchicalLatent& levels = latent.hierarchical();
+  const std::string path = "architecture.latent.hierarchical.";
+  std::uint64_t entries = 0;
+  for (const std::uint32_t n : levels.layers()) entries += n;
+  if (levels.layers_size() < 2 || entries != latent.dim() ||
+      std::count(levels.layers().begin(), levels.layers().end(), 0u) > 0) {
+    errors.Add(path + "layers",
+               "expected at least 2 layers of at least 1 entry that sum to latent.dim");
+  }
+  if (levels.hidden_units_size() != levels.layers_size() - 1 ||
+      std::count(levels.hidden_units().begin(), levels.hidden_units().end(), 0u) > 0) {
+    errors.Add(path + "hidden_units", "expected one number >= 1 between a layer and the next");
+  }
+  if (!Known(levels.activation())) errors.Add(path + "activation", "expected an activation");
+}
+
 void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   const v1::Latent& latent = spec.latent();
   if (latent.dim() < 1) errors.Add("architecture.latent.dim", "expected at least 1");
@@ -63,6 +80,7 @@ void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   if (latent.has_deterministic() && !Known(latent.deterministic().activation())) {
     errors.Add("architecture.latent.deterministic.activation", "expected an activation");
   }
+  if (latent.has_hierarchical()) CheckHierarchical(latent, errors);
   const v1::Likelihood& likelihood = spec.likelihood();
   if (!IsLikelihood(likelihood)) {
     errors.Add("architecture.likelihood.kind", absl::StrCat("expected ", LikelihoodNames()));
@@ -70,15 +88,19 @@ void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   if (likelihood.gaussian().has_variance() && !(likelihood.gaussian().variance() > 0)) {
     errors.Add("architecture.likelihood.gaussian.variance", "expected a number > 0");
   }
-  if (spec.objective().has_elbo() && !latent.has_gaussian()) {
+  if (spec.objective().has_elbo() && !IsVariational(latent)) {
     errors.Add("architecture.objective.elbo", "needs a Gaussian latent; choose latent.gaussian");
   }
-  if (spec.objective().has_iwae() && !latent.has_gaussian()) {
+  if (spec.objective().has_iwae() && !IsVariational(latent)) {
     errors.Add("architecture.objective.iwae", "needs a Gaussian latent; choose latent.gaussian");
   }
   if (spec.objective().has_mmd() && !latent.has_deterministic()) {
     errors.Add("architecture.objective.mmd",
                "needs a deterministic latent; choose latent.deterministic");
+  }
+  if (spec.binarise() == v1::BINARISE_DYNAMIC && !likelihood.has_bernoulli()) {
+    errors.Add("architecture.binarise",
+               "needs a Bernoulli likelihood; choose likelihood.bernoulli");
   }
   const int layers = spec.encoder().layers_size() + 1 + DecoderOf(spec).layers_size();
   CheckPenalty(spec.penalties().l1(), layers, "architecture.penalties.l1", errors);

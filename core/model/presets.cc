@@ -44,6 +44,9 @@ constexpr Row kRows[] = {
      "latent { gaussian {} } objective { elbo { beta: 4 } }", kGradient, 0.5, 32},
     {"iwae", "A variational autoencoder trained on a tighter bound, of five weighted draws a row.",
      "latent { gaussian {} } objective { iwae {} }", kGradient, 0.5, 32},
+    {"dlgm",
+     "A variational autoencoder with two layers of Gaussian codes, one drawn above the other.",
+     "latent { hierarchical {} }", kGradient, 0.75, 48},
     {"wae", "A deterministic autoencoder whose codes are held close to a standard Gaussian.",
      "latent { deterministic {} } objective { mmd {} }", kGradient, 0.5, 32},
 };

@@ -38,7 +38,8 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
                            std::size_t threads)
     : PassContext(model_parts->spec, model_parts->parameters, model_parts->packed, batch_limit),
       parts(*model_parts),
-      corrupts(ChangesRows(parts.spec.corruption())) {
+      corrupts(ChangesRows(parts.spec.corruption())),
+      binarises(parts.spec.binarise() == v1::BINARISE_DYNAMIC) {
   const std::size_t columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
   if (corrupts) noisy.Resize(max_batch * columns);
@@ -132,6 +133,7 @@ void TrainingPass::Begin(const Batch& batch) {
   s.rows = batch.indices.size();
   s.noise_seed = SeedFor(RandomPurpose::kCorruption, batch.seed);
   s.draw_seed = SeedFor(RandomPurpose::kTrainingDraws, batch.seed);
+  s.cell_seed = SeedFor(RandomPurpose::kBinarise, batch.seed);
   for (LayerPass* pass : s.layers) {
     pass->packed.Resize(s.rows * pass->row_factor,
                         pass->layer->transposed ? pass->layer->inputs : pass->layer->outputs);

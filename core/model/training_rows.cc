@@ -27,14 +27,18 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
     const std::uint64_t index = batch.indices[r];
     const std::span<Real> clean(target.data() + r * columns, columns);
     parts.scaling.Apply(batch.rows.row(index, clean), clean);
-    if (!corrupts) continue;
-    const std::span<Real> row(noisy.data() + r * columns, columns);
-    std::copy(clean.begin(), clean.end(), row.begin());
     // The output layer's deltas are written last: until then they serve as scratch.
     LayerPass& output = decoder.back();
     const std::span<Real> scratch = output.View(output.delta, rows).row(r * output.row_factor);
-    const RandomKey key{
-        .seed = noise_seed, .stream = static_cast<std::uint32_t>(batch.epoch), .sample = index};
+    const auto epoch = static_cast<std::uint32_t>(batch.epoch);
+    if (binarises) {
+      FillUniform({.seed = cell_seed, .stream = epoch, .sample = index}, scratch);
+      for (std::size_t c = 0; c < columns; ++c) clean[c] = scratch[c] < clean[c] ? 1 : 0;
+    }
+    if (!corrupts) continue;
+    const std::span<Real> row(noisy.data() + r * columns, columns);
+    std::copy(clean.begin(), clean.end(), row.begin());
+    const RandomKey key{.seed = noise_seed, .stream = epoch, .sample = index};
     CorruptRow(corruption, parts.extremes, key, row, scratch);
   }
 }

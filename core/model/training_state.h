@@ -39,7 +39,7 @@ struct TrainingPass::State : PassContext {
   void AssignGradients(std::size_t threads);
 
   ComposedAutoencoder::Parts& parts;
-  bool corrupts;
+  bool corrupts, binarises;
 
   AlignedBuffer target, noisy;  // scaled rows, and with noise; `noisy` is unused without corruption
   std::vector<LayerPass> encoder, decoder;

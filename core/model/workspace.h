@@ -14,6 +14,7 @@ struct Workspace::Buffers {
   std::array<AlignedBuffer, 2> hidden;  // layers write them in turn
   AlignedBuffer code;                   // codes that the caller does not want
   AlignedBuffer log_variance;           // of Gaussian latents
+  std::array<AlignedBuffer, 4> latent;  // what a latent computes on the way
   AlignedBuffer variance;
 };
 

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/model/latent_part.h"
 #include "core/train/plan_parts.h"
 #include "core/train/plan_range.h"
 
@@ -65,6 +66,44 @@ void CheckLatent(const v1::Latent& latent, FieldErrors& errors) {
   }
 }
 
+void CheckHierarchical(const v1::Latent& latent, FieldErrors& errors) {
+  if (!latent.has_hierarchical()) return;
+  const v1::HierarchicalLatent& levels = latent.hierarchical();
+  const std::string path = Path("latent.hierarchical.");
+  CheckCount(path + "layers", static_cast<std::uint64_t>(levels.layers_size()), 2, 8, errors);
+  std::uint64_t sum = 0;
+  for (int i = 0; i < levels.layers_size(); ++i) {
+    CheckCount(absl::StrCat(path, "layers[", i, "]"), levels.layers(i), 1, kMaxUnits, errors);
+    sum += levels.layers(i);
+  }
+  if (sum != latent.dim()) {
+    errors.Add(path + "layers", absl::StrCat("expected entries that sum to latent.dim, ",
+                                             latent.dim(), ", got ", sum, "; leave dim out"));
+  }
+  if (levels.hidden_units_size() + 1 != levels.layers_size()) {
+    errors.Add(path + "hidden_units",
+               absl::StrCat("expected one number between a layer and the next, ",
+                            levels.layers_size() - 1, ", got ", levels.hidden_units_size()));
+  }
+  for (int i = 0; i < levels.hidden_units_size(); ++i) {
+    CheckCount(absl::StrCat(path, "hidden_units[", i, "]"), levels.hidden_units(i), 1, kMaxUnits,
+               errors);
+  }
+  if (!KnownActivation(levels.activation())) {
+    errors.Add(path + "activation", absl::StrCat("expected a known activation, got number ",
+                                                 static_cast<int>(levels.activation())));
+  }
+}
+
+void CheckBinarise(const v1::ModelSpec& model, FieldErrors& errors) {
+  if (!v1::Binarise_IsValid(model.binarise())) {
+    errors.Add(Path("binarise"), absl::StrCat("expected a known choice, got number ",
+                                              static_cast<int>(model.binarise())));
+  } else if (model.binarise() == v1::BINARISE_DYNAMIC && !model.likelihood().has_bernoulli()) {
+    errors.Add(Path("binarise"), "draws cells of 0 and 1; use likelihood bernoulli");
+  }
+}
+
 void CheckLikelihood(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
   if (model.likelihood().has_gaussian()) {
     CheckPositive(Path("likelihood.gaussian.variance"), model.likelihood().gaussian().variance(),
@@ -94,7 +133,7 @@ void CheckElbo(const v1::ElboObjective& elbo, FieldErrors& errors) {
 
 void CheckObjective(const v1::ModelSpec& model, FieldErrors& errors) {
   const v1::Objective& objective = model.objective();
-  const bool gaussian = model.latent().has_gaussian();
+  const bool gaussian = IsVariational(model.latent());
   const auto need_gaussian = [&](const char* name) {
     if (gaussian) return;
     errors.Add(Path(std::string("objective.") + name),
@@ -181,6 +220,8 @@ void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, Fiel
   CheckNetwork("decoder", model.decoder(), errors);
   CheckTies(model, errors);
   CheckLatent(model.latent(), errors);
+  CheckHierarchical(model.latent(), errors);
+  CheckBinarise(model, errors);
   CheckLikelihood(model, data, errors);
   CheckObjective(model, errors);
   const int layers = model.encoder().layers_size() + 1 + model.decoder().layers_size();

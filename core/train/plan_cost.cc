@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "core/eval/evaluation.h"
+#include "core/model/network.h"
 #include "core/model/sampler.h"
 #include "core/model/training_pass.h"
 #include "core/nn/principal.h"
@@ -9,17 +10,6 @@
 
 namespace latent::internal {
 namespace {
-
-// Weights and biases of a chain of dense layers that starts `width` wide; leaves the last width.
-std::uint64_t CountChain(const v1::Network& network, bool weights, std::uint64_t& width) {
-  std::uint64_t count = 0;
-  for (const v1::Layer& layer : network.layers()) {
-    const std::uint64_t units = layer.dense().units();
-    count += (weights ? width * units : 0) + units;
-    width = units;
-  }
-  return count;
-}
 
 // Of the rows in memory; a sparse cell takes its column, too, and a row its offset.
 std::uint64_t DatasetBytes(const v1::DatasetSchema& data) {
@@ -55,16 +45,7 @@ std::uint64_t AfterTrainingBytes(const v1::TrainingPlan& plan) {
 }  // namespace
 
 std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns) {
-  const std::uint64_t dim = model.latent().dim();
-  const bool own_weights = !model.tied_weights();
-  std::uint64_t width = columns;
-  std::uint64_t count = CountChain(model.encoder(), true, width);
-  const std::uint64_t heads = model.latent().has_gaussian() ? 2 : 1;  // mean, log variance
-  count += heads * (width * dim + dim);
-  width = dim;
-  count += CountChain(model.decoder(), own_weights, width);
-  count += (own_weights ? width * columns : 0) + columns;
-  return count + (model.likelihood().gaussian().learned_variance() ? 1 : 0);
+  return latent::CountParameters(model, static_cast<std::size_t>(columns));
 }
 
 std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/model/latent_part.h"
 #include "core/train/plan_parts.h"
 
 namespace latent::internal {
@@ -40,9 +41,34 @@ void FillCorruption(v1::Corruption& corruption) {
   }
 }
 
+void FillHierarchical(v1::Latent& latent) {
+  v1::HierarchicalLatent& levels = *latent.mutable_hierarchical();
+  if (levels.layers_size() == 0) {
+    const std::uint32_t upper = std::max(1u, latent.dim() / 3);
+    levels.add_layers(latent.dim() - std::min(latent.dim(), upper));
+    levels.add_layers(upper);
+  }
+  for (int i = 0; levels.hidden_units_size() + 1 < levels.layers_size(); ++i) {
+    levels.add_hidden_units(std::clamp(4 * levels.layers(i), 32u, 512u));
+  }
+  if (levels.activation() == v1::ACTIVATION_UNSPECIFIED) {
+    levels.set_activation(v1::ACTIVATION_TANH);
+  }
+}
+
+// The code's entries where they are not given: as many as the hierarchy's layers have, or as suits
+// the row; two at least where layers share them.
+std::uint32_t DimOf(const Preset& preset, const DatasetInfo& data, const v1::Latent& latent) {
+  const std::uint32_t usual = DefaultLatentDim(preset, data.columns);
+  if (!latent.has_hierarchical()) return usual;
+  std::uint32_t sum = 0;
+  for (const std::uint32_t n : latent.hierarchical().layers()) sum += n;
+  return sum > 0 ? sum : std::max(2u, usual);
+}
+
 void FillLikelihood(const DatasetInfo& data, const v1::ModelSpec& model, v1::Likelihood& out) {
   if (out.kind_case() == v1::Likelihood::KIND_NOT_SET || out.has_auto_()) {
-    const bool variational = model.latent().has_gaussian();
+    const bool variational = IsVariational(model.latent());
     if (variational && InUnitInterval(data) && !model.scaling().has_standardise()) {
       out.mutable_bernoulli();
     } else {
@@ -103,7 +129,7 @@ bool Corrupts(const v1::Corruption& corruption) {
 }
 
 void FillGradient(const DatasetInfo& data, const v1::ModelSpec& model, v1::GradientSolver& solver) {
-  const bool variational = model.latent().has_gaussian();
+  const bool variational = IsVariational(model.latent());
   const std::uint64_t rows = data.rows(v1::PART_TRAIN);
   LATENT_DEFAULT(solver, batch_size, DefaultBatch(rows));
   // Fresh noise in every epoch is fresh data: twice as many epochs still gain.
@@ -150,20 +176,22 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
   FillLayers(*model.mutable_decoder());
   LATENT_DEFAULT(model, tied_weights, false);
   v1::Latent& latent = *model.mutable_latent();
-  LATENT_DEFAULT(latent, dim, DefaultLatentDim(preset, data.columns));
+  LATENT_DEFAULT(latent, dim, DimOf(preset, data, latent));
   if (latent.kind_case() == v1::Latent::KIND_NOT_SET) latent.mutable_deterministic();
   if (latent.has_deterministic() &&
       latent.deterministic().activation() == v1::ACTIVATION_UNSPECIFIED) {
     latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
   }
+  if (latent.has_hierarchical()) FillHierarchical(latent);
   FillLikelihood(data, model, *model.mutable_likelihood());
-  FillObjective(latent.has_gaussian(), *model.mutable_objective());
+  FillObjective(IsVariational(latent), *model.mutable_objective());
   v1::Penalties& penalties = *model.mutable_penalties();
   const int code_layer = model.encoder().layers_size();
   const int penalised = model.encoder().layers_size() + 1 + model.decoder().layers_size();
   FillPenalty(penalised, code_layer, *penalties.mutable_l1());
   FillPenalty(penalised, code_layer, *penalties.mutable_l2());
   LATENT_DEFAULT(penalties, unit_norm_decoder, false);
+  if (model.binarise() == v1::BINARISE_UNSPECIFIED) model.set_binarise(v1::BINARISE_NONE);
 }
 
 void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,

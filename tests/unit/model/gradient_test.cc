@@ -132,6 +132,13 @@ constexpr Part kLatents[] = {
      false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 capacity: 500 free_bits: 0.3 } }",
      true},
+    {"latent { dim: 5 hierarchical { layers: [3, 2] hidden_units: 4 activation: ACTIVATION_TANH } }"
+     "objective { elbo { draws: 2 } }",
+     false},
+    {"latent { dim: 6 hierarchical { layers: [3, 1, 2] hidden_units: [4, 3]"
+     "                               activation: ACTIVATION_SIGMOID } }"
+     "objective { iwae { draws: 3 } }",
+     false},
     {"latent { dim: 3 deterministic { activation: ACTIVATION_TANH } }"
      "objective { mmd { weight: 7 } }",
      false},
@@ -220,7 +227,14 @@ v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {
   if (latent.has_deterministic() && !latent.deterministic().has_activation()) {
     latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
   }
-  if (latent.has_gaussian()) {
+  if (latent.has_hierarchical()) {
+    v1::HierarchicalLatent& levels = *latent.mutable_hierarchical();
+    levels.add_layers(2);
+    levels.add_layers(1);
+    levels.add_hidden_units(4);
+    levels.set_activation(v1::ACTIVATION_TANH);
+  }
+  if (IsVariational(latent)) {
     if (!spec.has_objective()) spec.mutable_objective()->mutable_elbo();
     spec.mutable_likelihood()->mutable_bernoulli();
   } else {

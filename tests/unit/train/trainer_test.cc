@@ -53,6 +53,12 @@ constexpr Recipe kRecipes[] = {
     {"learnedVariance",
      "architecture { likelihood { gaussian { learned_variance: true } }"
      " scaling { standardise {} } }"},
+    {"iwae", "preset: 'iwae'"},
+    {"wae", "preset: 'wae'"},
+    {"dlgm", "preset: 'dlgm'"},
+    {"dlgmIwae", "preset: 'dlgm' architecture { objective { iwae { draws: 3 } } }"},
+    {"capacity", "preset: 'vae' architecture { objective { elbo { capacity: 3 } } }"},
+    {"binarised", "preset: 'vae' architecture { binarise: BINARISE_DYNAMIC }"},
     {"sparseDenoisingVae",
      "preset: 'vae' architecture { corruption { gaussian {} } penalties { l1 { weight: 0.01 }"
      " l2 { weight: 0.001 } unit_norm_decoder: true } }"},
@@ -170,7 +176,8 @@ TEST(TrainerTest, EarlyStoppingRestoresTheBestWeights) {
 
 TEST(TrainerTest, EarlyStoppingSeesTheObjectiveOfReports) {
   const auto data = SomeDigits(300, 150);
-  for (const char* preset : {"preset: 'plain'", "preset: 'vae'"}) {
+  for (const char* preset :
+       {"preset: 'plain'", "preset: 'vae'", "preset: 'iwae'", "preset: 'dlgm'"}) {
     const auto result = Fit(PlanFor(*data, Small(preset)), *data);
     ASSERT_TRUE(result.ok()) << result.status();
     const double reported = ValidationObjective(*result->model, *data, v1::PART_VALIDATION, 0);

@@ -1,0 +1,217 @@
+// Models whose optimum has a closed form, and inequalities that hold for every one, on the digits.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+
+#include "core/base/thread_pool.h"
+#include "core/eval/importance.h"
+#include "core/model/column_statistics.h"
+#include "core/model/composed_autoencoder.h"
+#include "core/model/model_io.h"
+#include "core/nn/linalg.h"
+#include "core/train/validation.h"
+#include "tests/unit/train/train_fixture.h"
+
+namespace latent {
+namespace {
+
+constexpr std::size_t kDim = 8;
+constexpr std::size_t kColumns = 64;
+// Mean log density of the probabilistic principal components of 8 dimensions (1,797 rows,
+// value / 16), in float64.
+constexpr double kLogDensity = 14.2098;
+
+struct Ppca {
+  std::vector<double> mean;
+  SymmetricEigen eigen;
+  double variance = 0;  // of the noise
+};
+
+Ppca FitPpca(const Dataset& data) {
+  const Moments moments = MeanAndCovariance(data.rows(v1::PART_TRAIN));
+  Ppca ppca{.mean = moments.mean, .eigen = *EigenSymmetric(moments.covariance)};
+  const auto& values = ppca.eigen.values;
+  ppca.variance = std::accumulate(values.begin() + kDim, values.end(), 0.0) / (kColumns - kDim);
+  return ppca;
+}
+
+v1::TrainingPlan LinearVae(const Dataset& data, double variance, const std::string& training) {
+  v1::TrainingPlan plan =
+      PlanFor(data,
+              "preset: 'vae' architecture { encoder {} decoder {} latent { dim: 8 } "
+              "likelihood { gaussian { learned_variance: false } } } " +
+                  training);
+  plan.mutable_architecture()->mutable_likelihood()->mutable_gaussian()->set_variance(variance);
+  return plan;
+}
+
+// The linear model that is the principal components' own: w_j = sqrt(lambda_j - s^2) u_j and the
+// exact posterior, N(w_j (x - m) / lambda_j, s^2 / lambda_j).
+std::unique_ptr<ComposedAutoencoder> ImportPpca(const Dataset& data, const Ppca& ppca) {
+  const v1::TrainingPlan plan = LinearVae(data, ppca.variance, "");
+  auto model = *CreateModel(plan, ComputeColumnStatistics(data.rows(v1::PART_TRAIN)));
+  ParameterSet& p = model->parameters();
+  const Matrix encoder = p.matrix(p.Find("latent.mu.weight"));
+  const Matrix decoder = p.matrix(p.Find("output.weight"));
+  for (float& w : p.span(p.Find("latent.log_variance.weight"))) w = 0;
+  for (std::size_t j = 0; j < kDim; ++j) {
+    const double lambda = ppca.eigen.values[j];
+    const double length = std::sqrt(lambda - ppca.variance);
+    double offset = 0;
+    for (std::size_t c = 0; c < kColumns; ++c) {
+      const double u = ppca.eigen.vectors(j, c);
+      decoder(j, c) = static_cast<float>(length * u);
+      encoder(c, j) = static_cast<float>(length * u / lambda);
+      offset += length * u / lambda * ppca.mean[c];
+    }
+    p.span(p.Find("latent.mu.bias"))[j] = static_cast<float>(-offset);
+    p.span(p.Find("latent.log_variance.bias"))[j] =
+        static_cast<float>(10 * std::atanh(std::log(ppca.variance / lambda) / 10));
+  }
+  for (std::size_t c = 0; c < kColumns; ++c) {
+    p.span(p.Find("output.bias"))[c] = static_cast<float>(ppca.mean[c]);
+  }
+  model->RefreshPacked();
+  return model;
+}
+
+// The negative bound of a linear model, its expectation over draws in closed form: what the mean
+// code leaves, plus the draws' spread |w_j|^2 sigma_j^2 / (2 s^2), plus the KL.
+double NegativeBound(const ComposedAutoencoder& model, const Dataset& data, double variance) {
+  const auto rows = data.rows(v1::PART_TRAIN);
+  std::vector<double> score(rows.rows);
+  std::vector<float> sigma(rows.rows * kDim);
+  Workspace ws;
+  model.Forward(rows, {.sigma = Matrix(sigma.data(), rows.rows, kDim), .score = score}, ws);
+  const ParameterSet& p = model.parameters();
+  const ConstMatrix decoder = p.matrix(p.Find("output.weight"));
+  double sum = std::accumulate(score.begin(), score.end(), 0.0);
+  for (std::size_t j = 0; j < kDim; ++j) {
+    double squares = 0;
+    for (const float w : decoder.row(j)) squares += double{w} * double{w};
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      const double s = sigma[r * kDim + j];
+      sum += squares * s * s / (2 * variance);
+    }
+  }
+  return sum / static_cast<double>(rows.rows);
+}
+
+TEST(PpcaOracleTest, EveryImportanceWeightIsTheDensity) {
+  const auto data = AllDigits();
+  const Ppca ppca = FitPpca(*data);
+  const auto model = ImportPpca(*data, ppca);
+  const auto rows = data->rows(v1::PART_TRAIN);
+  EXPECT_NEAR(ImportanceNll(*model, rows, 1, 1, 1, {})->mean(), -kLogDensity, 6e-5);
+  EXPECT_NEAR(ImportanceNll(*model, rows, 50, 2, 1, {})->mean(), -kLogDensity, 6e-5);
+  std::vector<double> one(100), another(100);
+  ImportanceSampler(*model, 1, 1).Run(rows.slice_rows(0, 100), 0, one);
+  ImportanceSampler(*model, 1, 2).Run(rows.slice_rows(0, 100), 0, another);
+  for (std::size_t r = 0; r < 100; ++r) EXPECT_NEAR(one[r], another[r], 1e-3);
+}
+
+TEST(PpcaOracleTest, TheBoundIsTheDensity) {
+  const auto data = AllDigits();
+  const Ppca ppca = FitPpca(*data);
+  EXPECT_NEAR(NegativeBound(*ImportPpca(*data, ppca), *data, ppca.variance), -kLogDensity, 6e-5);
+}
+
+TEST(PpcaOracleTest, TrainingALinearModelReachesTheDensity) {
+  const auto data = AllDigits();
+  const Ppca ppca = FitPpca(*data);
+  const auto result = Fit(LinearVae(*data, ppca.variance,
+                                    "training { solver { gradient { epochs: 150 batch_size: 64 "
+                                    "schedule { learning_rate: 0.005 } optimizer { adam { "
+                                    "weight_decay: 0 } } } } }"),
+                          *data);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto& model = dynamic_cast<const ComposedAutoencoder&>(*result->model);
+  const double bound = NegativeBound(model, *data, ppca.variance);
+  EXPECT_GE(bound, -kLogDensity - 1e-4);
+  EXPECT_NEAR(bound, -kLogDensity, 0.05);
+}
+
+// With rank k and noise s the best is sum_(j<=k) l_j s^2 / (l_j + s^2) + sum_(j>k) l_j.
+TEST(DenoisingOracleTest, LinearModelsReachTheClosedForm) {
+  const auto data = AllDigits();
+  for (const auto& [sigma, expected] :
+       {std::pair{"0.1", 1.607937}, std::pair{"0.3", 2.093486}, std::pair{"0.5", 2.683427}}) {
+    const auto result =
+        Fit(PlanFor(*data, std::string("preset: 'denoising' architecture { encoder {} decoder {} "
+                                       "latent { dim: 8 } corruption { gaussian { sigma: ") +
+                               sigma +
+                               " } } } training { solver { gradient { epochs: 120 batch_size: 64 "
+                               "schedule { learning_rate: 0.005 } optimizer { adam { "
+                               "weight_decay: 0 } } } } }"),
+            *data);
+    ASSERT_TRUE(result.ok()) << result.status();
+    // The mean over noise in closed form: noise passes the product A of both layers.
+    const ParameterSet& p = dynamic_cast<const ComposedAutoencoder&>(*result->model).parameters();
+    const ConstMatrix encoder = p.matrix(p.Find("latent.code.weight"));
+    const ConstMatrix decoder = p.matrix(p.Find("output.weight"));
+    double passed = 0;
+    for (std::size_t i = 0; i < kColumns; ++i) {
+      for (std::size_t c = 0; c < kColumns; ++c) {
+        double a = 0;
+        for (std::size_t j = 0; j < kDim; ++j) a += double{encoder(i, j)} * double{decoder(j, c)};
+        passed += a * a;
+      }
+    }
+    const double s = std::stod(sigma);
+    const double error = SquaredErrorPerRow(*result->model, *data) + s * s * passed;
+    EXPECT_GE(error, expected * (1 - 1e-5)) << sigma;
+    EXPECT_NEAR(error / expected, 1, 0.005) << sigma;
+  }
+}
+
+struct Terms {
+  double reconstruction = 0, kl = 0, bound = 0, nll1 = 0, nll50 = 0;
+};
+
+Terms TermsOf(const std::string& objective) {
+  const auto data = SomeDigits(600, 0);
+  const auto result =
+      Fit(PlanFor(*data, "preset: 'vae' architecture { latent { dim: 6 } " + objective +
+                             " } training { solver { gradient { epochs: 40 } } }"),
+          *data);
+  EXPECT_TRUE(result.ok()) << result.status();
+  const auto rows = data->rows(v1::PART_TRAIN);
+  std::vector<double> kl(rows.rows);
+  Workspace ws;
+  result->model->Forward(rows, {.kl = kl}, ws);
+  Terms terms;
+  for (const double row : kl) {
+    EXPECT_GE(row, 0);
+    terms.kl += row / static_cast<double>(rows.rows);
+  }
+  ThreadPool pool(1);
+  terms.bound = ValidationPass(rows).Objective(*result->model, 5, pool);
+  terms.reconstruction = terms.bound - terms.kl;
+  terms.nll1 = ImportanceNll(*result->model, rows, 1, 5, 1, {})->mean();
+  terms.nll50 = ImportanceNll(*result->model, rows, 50, 5, 1, {})->mean();
+  return terms;
+}
+
+TEST(InequalityTest, MoreBetaMeansLessKlAndMoreError) {
+  const Terms none = TermsOf("objective { elbo { beta: 0.1 } }");
+  const Terms one = TermsOf("objective { elbo { beta: 1 } }");
+  const Terms four = TermsOf("objective { elbo { beta: 4 } }");
+  EXPECT_GT(none.kl, one.kl);
+  EXPECT_GT(one.kl, four.kl);
+  EXPECT_LT(none.reconstruction, one.reconstruction);
+  EXPECT_LT(one.reconstruction, four.reconstruction);
+  for (const Terms& terms : {none, one, four}) {
+    EXPECT_GE(terms.bound, terms.nll50);
+    EXPECT_GE(terms.nll1, terms.nll50);
+  }
+}
+
+TEST(InequalityTest, ACapacityHoldsTheKl) {
+  const Terms held =
+      TermsOf("objective { elbo { capacity: 3 capacity_weight: 30 warm_up_fraction: 0.2 } }");
+  EXPECT_NEAR(held.kl, 3, 0.5);
+}
+
+}  // namespace
+}  // namespace latent
