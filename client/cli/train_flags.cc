@@ -94,7 +94,8 @@ void AddTrainOptions(CLI::App& command, TrainFlags& flags) {
       ->required();
   command.add_option("--dataset", flags.dataset, "Dataset to train on");
   command.add_option("--preset", flags.preset,
-                     "pca, plain (default), denoising, sparse, vae, beta-vae: see latent info");
+                     "pca, plain (default), denoising, sparse, vae, beta-vae, iwae, dlgm, wae: see "
+                     "latent info");
   command.add_option("--config", flags.config,
                      "TrainJobSpec as JSON; the other options go over it");
   command.add_option("--label", flags.labels, "KEY=VALUE to find the job by; may be repeated")

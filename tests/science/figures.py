@@ -7,11 +7,12 @@ import tempfile
 import time
 
 import harness
+import likelihood
 import quality
 import speed
 from lab import Lab
 
-FIGURES = quality.FIGURES + speed.FIGURES
+FIGURES = quality.FIGURES + likelihood.FIGURES + speed.FIGURES
 
 # What the tests hold, beside the figures.
 HELD = """

@@ -1,8 +1,10 @@
 // Objectives that a training pass computes against plain float64 versions of their formulas.
 #include <cmath>
+#include <numeric>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "core/base/random.h"
 #include "gtest/gtest.h"
 #include "tests/unit/model/model_fixture.h"
@@ -53,7 +55,7 @@ TEST(IwaeTest, EqualsItsFormula) {
   constexpr std::size_t kDraws = 5, kDim = 3;
   const UniformRows data(kRows, kColumns);
   const auto model =
-      MakeModel(ParseSpec(std::string(kGaussian) + "objective { iwae { draws: 5 } }"), data.rows);
+      MakeModel(ParseSpec(absl::StrCat(kGaussian, "objective { iwae { draws: 5 } }")), data.rows);
   OneBatch batch(model.get(), data.rows);
   const double total = batch.Forward().total;
 
@@ -88,7 +90,7 @@ TEST(IwaeTest, EqualsItsFormula) {
 TEST(CapacityTest, ChargesTheMeanKlsDistance) {
   const UniformRows data(kRows, kColumns);
   const auto model = MakeModel(
-      ParseSpec(std::string(kGaussian) + "objective { elbo { capacity: 2 } }"), data.rows);
+      ParseSpec(absl::StrCat(kGaussian, "objective { elbo { capacity: 2 } }")), data.rows);
   TrainingPass pass(model.get(), kRows, 2);
   std::vector<std::uint64_t> indices(kRows);
   std::iota(indices.begin(), indices.end(), std::uint64_t{0});
@@ -101,6 +103,36 @@ TEST(CapacityTest, ChargesTheMeanKlsDistance) {
     const BatchLoss loss = pass.Loss();
     EXPECT_NEAR(loss.total - loss.reconstruction, 7 * std::abs(loss.kl - capacity), 1e-9);
   }
+}
+
+// Loss of a deterministic Bernoulli model at the start of an epoch.
+double BernoulliLoss(const std::string& more, ConstMatrix rows, std::uint64_t epoch) {
+  const auto model = MakeModel(
+      ParseSpec("encoder {} latent { dim: 2 deterministic { activation: ACTIVATION_IDENTITY } }"
+                "likelihood { bernoulli {} } objective { reconstruction {} } " +
+                more),
+      rows);
+  TrainingPass pass(model.get(), rows.rows, 1);
+  std::vector<std::uint64_t> indices(rows.rows);
+  std::iota(indices.begin(), indices.end(), std::uint64_t{0});
+  pass.Begin({.rows = rows, .indices = indices, .epoch = epoch});
+  pass.RunPhase(0, 0, 0, rows.rows);
+  return pass.Loss().total;
+}
+
+TEST(BinariseTest, DrawsRowsAnewInEveryEpoch) {
+  const UniformRows data(kRows, kColumns);
+  EXPECT_NE(BernoulliLoss("binarise: BINARISE_DYNAMIC", data.rows, 0),
+            BernoulliLoss("binarise: BINARISE_DYNAMIC", data.rows, 1));
+  EXPECT_EQ(BernoulliLoss("binarise: BINARISE_NONE", data.rows, 0),
+            BernoulliLoss("binarise: BINARISE_NONE", data.rows, 1));
+}
+
+TEST(BinariseTest, LeavesZerosAndOnesAsTheyAre) {
+  UniformRows data(kRows, kColumns);
+  for (float& cell : data.cells) cell = cell < 0.5F ? 0 : 1;
+  EXPECT_EQ(BernoulliLoss("binarise: BINARISE_DYNAMIC", data.rows, 3),
+            BernoulliLoss("", data.rows, 3));
 }
 
 double Kernel(const double* a, const double* b) {
@@ -144,7 +176,7 @@ TEST(MmdTest, ChargesNothingForABatchOfOne) {
 
 TEST(CoupledTest, GivesTheSameBitsForAnyNumberOfThreads) {
   const std::string capacity =
-      std::string(kGaussian) + "objective { elbo { capacity: 2 capacity_weight: 4 } }";
+      absl::StrCat(kGaussian, "objective { elbo { capacity: 2 capacity_weight: 4 } }");
   for (const std::string& spec : {std::string(kMmd), capacity}) {
     const auto trained = [&](std::size_t threads) {
       const UniformRows data(kRows, kColumns);
