@@ -67,6 +67,7 @@ class Client {
   LATENT_CLIENT_RPC(DeleteDataset);
 
   LATENT_CLIENT_RPC(CreateTrainJob);
+  LATENT_CLIENT_RPC(CreateEvaluationJob);
   LATENT_CLIENT_RPC(GetTrainJob);
   LATENT_CLIENT_RPC(ListTrainJobs);
   LATENT_CLIENT_RPC(CancelTrainJob);

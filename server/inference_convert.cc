@@ -43,9 +43,34 @@ absl::StatusOr<DenoiseOperation::Noise> NoiseOf(const v1::AddNoise& noise) {
   }
 }
 
+absl::StatusOr<CodeFormat> FormatOf(std::string_view field, v1::Dtype dtype) {
+  switch (dtype) {
+    case v1::DTYPE_UNSPECIFIED:
+    case v1::DTYPE_FLOAT32:
+      return CodeFormat::kFloat32;
+    case v1::DTYPE_FLOAT16:
+      return CodeFormat::kFloat16;
+    case v1::DTYPE_INT8:
+      return CodeFormat::kInt8;
+    default:  // of newer clients
+      return InvalidField(std::string(field),
+                          absl::StrCat("expected DTYPE_FLOAT32, DTYPE_FLOAT16 or DTYPE_INT8, got ",
+                                       dtype));
+  }
+}
+
 std::uint64_t RandomSeed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
+}
+
+// From the numbers of INT8 cells to codes. Other widths are refused later, with what was expected.
+void ApplyScales(const CodeScales& scales, Cells& cells) {
+  if (cells.columns != scales.scale.size()) return;
+  for (std::size_t i = 0; i < cells.values.size(); ++i) {
+    const std::size_t entry = i % cells.columns;
+    cells.values[i] = scales.offset[entry] + scales.scale[entry] * cells.values[i];
+  }
 }
 
 // What Make returns as what the template wants.
@@ -75,11 +100,16 @@ OperationOr MakeOperation(const v1::EncodeRequest& request, ModelPtr model, Cell
   options.include_sigma = request.include_sigma();
   if (request.has_seed()) options.seed = request.seed();
   if (request.has_sparsify()) options.sparsify = RuleOf(request.sparsify());
+  LATENT_ASSIGN_OR_RETURN(options.format, FormatOf("format", request.format()));
   return Upcast(EncodeOperation::Make(std::move(model), std::move(cells), options));
 }
 
-OperationOr MakeOperation(const v1::DecodeRequest&, ModelPtr model, Cells cells,
+OperationOr MakeOperation(const v1::DecodeRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits&, v1::DecodeResponse*) {
+  if (request.codes().dense().dtype() == v1::DTYPE_INT8) {
+    LATENT_RETURN_IF_ERROR(CheckCodeFormat(*model, CodeFormat::kInt8));
+    ApplyScales(model->code_scales(), cells);
+  }
   return Upcast(DecodeOperation::Make(std::move(model), std::move(cells)));
 }
 
@@ -138,8 +168,18 @@ void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
   const auto& encode = static_cast<const EncodeOperation&>(operation);
   if (request.has_sparsify()) {
     SetSparse(encode.sparse(), response->mutable_codes()->mutable_sparse());
+  } else if (request.format() == v1::DTYPE_FLOAT16 || request.format() == v1::DTYPE_INT8) {
+    v1::DenseRows* codes = response->mutable_codes()->mutable_dense();
+    codes->set_columns(static_cast<std::uint32_t>(encode.codes().columns));
+    codes->set_dtype(request.format());
+    codes->set_data(encode.FormattedCodes());
   } else {
     SetDense(encode.codes(), response->mutable_codes()->mutable_dense());
+  }
+  if (request.format() == v1::DTYPE_INT8) {
+    const CodeScales& scales = encode.model().code_scales();
+    response->mutable_code_scale()->Assign(scales.scale.begin(), scales.scale.end());
+    response->mutable_code_offset()->Assign(scales.offset.begin(), scales.offset.end());
   }
   if (request.include_sigma()) SetDense(encode.sigma(), response->mutable_sigma());
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -19,6 +20,17 @@ constexpr std::chrono::milliseconds kRetryAfter{50};
 
 std::size_t WidthOf(const RequestCells& cells, const ServedModel& model) {
   return cells.codes ? model.model().latent_dim() : model.model().columns();
+}
+
+// INT8 cells mean something where a version's scales turn them into codes: in Decode.
+template <typename Request>
+absl::Status CheckInt8(const Request&, const RequestCells& cells) {
+  if (std::is_same_v<Request, v1::DecodeRequest> ||
+      cells.rows->dense().dtype() != v1::DTYPE_INT8) {
+    return absl::OkStatus();
+  }
+  return InvalidField(absl::StrCat(std::string(cells.field), ".dense.dtype"),
+                      "expected DTYPE_FLOAT32 or DTYPE_FLOAT16; DTYPE_INT8 is for codes in Decode");
 }
 
 absl::Status CheckLatentSpace(const v1::ModelSelector& selector, const ServedModel& model) {
@@ -90,6 +102,7 @@ absl::Status InferenceServiceHandler::WithModel(Call& call, const ModelPtr& mode
   if (cells.rows->has_dataset_slice()) return ReadSlice(call, model);
   LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
                           ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+  LATENT_RETURN_IF_ERROR(CheckInt8(call.request(), cells));
   return Dispatch(call, model, shape.rows, nullptr);
 }
 
@@ -104,6 +117,10 @@ absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& mode
       status = Guarded([&]() -> absl::Status {
         LATENT_ASSIGN_OR_RETURN(Cells read, SliceCells(cells.rows->dataset_slice(), cells.field));
         slice = std::make_shared<Cells>(std::move(read));
+        if constexpr (requires { call.request().include_labels(); }) {
+          if (!call.request().include_labels()) return absl::OkStatus();
+          return AddLabels(cells.rows->dataset_slice(), *call.response().mutable_labels());
+        }
         return absl::OkStatus();
       });
     }
@@ -227,6 +244,18 @@ absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice
     rows.CopyRow(slice.offset() + r, cells.view().row(r));
   }
   return cells;
+}
+
+absl::Status InferenceServiceHandler::AddLabels(
+    const v1::DatasetSlice& slice, google::protobuf::RepeatedField<std::int32_t>& labels) {
+  LATENT_ASSIGN_OR_RETURN(const auto dataset,
+                          backend_->store().datasets().OpenRows(slice.dataset()));
+  const v1::Part part = slice.part() == v1::PART_UNSPECIFIED ? v1::PART_TEST : slice.part();
+  const auto all = dataset->labels(part);
+  if (all.empty()) return absl::OkStatus();
+  const auto chosen = all.subspan(slice.offset(), slice.count());
+  labels.Assign(chosen.begin(), chosen.end());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<InferenceServiceHandler::AdmissionPtr> InferenceServiceHandler::Admit(

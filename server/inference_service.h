@@ -72,6 +72,9 @@ class InferenceServiceHandler {
   absl::StatusOr<std::shared_ptr<const VersionInfo>> ResolveVersion(
       const v1::ModelSelector& selector);
   absl::StatusOr<Cells> SliceCells(const v1::DatasetSlice& slice, std::string_view field);
+  // Labels of a slice that has been read; none if the dataset has none.
+  absl::Status AddLabels(const v1::DatasetSlice& slice,
+                         google::protobuf::RepeatedField<std::int32_t>& labels);
   absl::StatusOr<AdmissionPtr> Admit(std::size_t rows);
   RowBatcher& BatcherOf(const EventLoop& loop) {
     return *batchers_[static_cast<std::size_t>(loop.index())];

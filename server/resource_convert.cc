@@ -137,6 +137,11 @@ void ToMessage(const DatasetRecord& record, v1::Dataset* out) {
 void ToMessage(const JobRecord& record, v1::TrainJob* out) {
   out->set_id(record.id);
   *out->mutable_plan() = record.plan;
+  if (record.evaluated_version != 0) {
+    out->mutable_evaluation()->set_model(record.plan.model());
+    out->mutable_evaluation()->set_version(record.evaluated_version);
+    out->mutable_evaluation()->set_dataset(record.plan.data().dataset());
+  }
   out->set_state(record.state);
   out->set_phase(record.phase);
   SetProgress(record.state, record.progress, out);

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/model/code_format.h"
 
 namespace latent {
 namespace {
@@ -22,17 +23,19 @@ absl::Status Bad(std::string_view field, std::string_view below, const Parts&...
 
 absl::StatusOr<RowsShape> DenseShape(const v1::DenseRows& dense, std::size_t width,
                                      std::string_view field) {
-  if (dense.dtype() != v1::DTYPE_UNSPECIFIED && dense.dtype() != v1::DTYPE_FLOAT32) {
-    return Bad(field, ".dense.dtype", "expected DTYPE_FLOAT32, got ", dense.dtype());
+  const std::size_t cell_bytes = CellBytes(dense.dtype());
+  if (cell_bytes == 0) {
+    return Bad(field, ".dense.dtype", "expected DTYPE_FLOAT32, DTYPE_FLOAT16 or DTYPE_INT8, got ",
+               dense.dtype());
   }
   if (!dense.data().empty() && dense.values_size() > 0) {
     return Bad(field, ".dense", "expected data or values, got both");
   }
   const std::size_t columns = dense.columns() > 0 ? dense.columns() : width;
-  const std::size_t row_bytes = columns * sizeof(float);
+  const std::size_t row_bytes = columns * cell_bytes;
   if (dense.data().size() % row_bytes != 0) {
     return Bad(field, ".dense.data", "expected a multiple of ", row_bytes, " bytes (rows of ",
-               columns, " float32 cells), got ", dense.data().size(), " bytes");
+               columns, " cells of ", cell_bytes, "), got ", dense.data().size(), " bytes");
   }
   const auto values = static_cast<std::size_t>(dense.values_size());
   if (values % columns != 0) {
@@ -91,7 +94,44 @@ Cells Densified(const v1::SparseRows& sparse, const RowsShape& shape) {
   return cells;
 }
 
+// Cells of bytes that have the right size.
+Cells FromBytes(const v1::DenseRows& dense, const RowsShape& shape) {
+  Cells cells(shape.rows, shape.columns);
+  const std::string& data = dense.data();
+  switch (CellBytes(dense.dtype())) {
+    case 1:
+      for (std::size_t i = 0; i < data.size(); ++i) {
+        cells.values[i] = static_cast<signed char>(data[i]);
+      }
+      break;
+    case 2:
+      for (std::size_t i = 0; i < cells.values.size(); ++i) {
+        std::uint16_t half;
+        std::memcpy(&half, data.data() + 2 * i, sizeof(half));
+        cells.values[i] = FromHalf(half);
+      }
+      break;
+    default:
+      std::memcpy(cells.values.data(), data.data(), data.size());
+  }
+  return cells;
+}
+
 }  // namespace
+
+std::size_t CellBytes(v1::Dtype dtype) {
+  switch (dtype) {
+    case v1::DTYPE_UNSPECIFIED:
+    case v1::DTYPE_FLOAT32:
+      return 4;
+    case v1::DTYPE_FLOAT16:
+      return 2;
+    case v1::DTYPE_INT8:
+      return 1;
+    default:  // of newer clients
+      return 0;
+  }
+}
 
 absl::Status CheckLimits(const RowsShape& shape, const RequestLimits& limits,
                          std::string_view field) {
@@ -145,9 +185,7 @@ absl::StatusOr<Cells> ToCells(const v1::Rows& rows, std::size_t width, const Req
   if (dense.data().empty()) {
     return Cells(shape.rows, shape.columns, {dense.values().begin(), dense.values().end()});
   }
-  Cells cells(shape.rows, shape.columns);
-  std::memcpy(cells.values.data(), dense.data().data(), dense.data().size());
-  return cells;
+  return FromBytes(dense, shape);
 }
 
 void SetDense(const Cells& cells, v1::DenseRows* out) {

@@ -1,10 +1,13 @@
 #include "server/training_service.h"
 
+#include <functional>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/train/plan.h"
+#include "core/train/version_files.h"
 #include "server/idempotent.h"
 #include "server/resource_convert.h"
 #include "server/watch_source.h"
@@ -12,14 +15,43 @@
 namespace latent {
 namespace {
 
-absl::Status CheckReady(const DatasetRecord& dataset) {
+absl::Status CheckReady(std::string_view field, const DatasetRecord& dataset) {
   if (dataset.state == DatasetState::kReady) return absl::OkStatus();
   const char* state = dataset.state == DatasetState::kFailed    ? "FAILED"
                       : dataset.state == DatasetState::kParsing ? "PARSING"
                                                                 : "UPLOADING";
-  return MakeError(
-      absl::StatusCode::kFailedPrecondition, "DATASET_NOT_READY",
-      absl::StrCat("spec.dataset: expected a READY dataset, \"", dataset.name, "\" is ", state));
+  return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_NOT_READY",
+                   absl::StrCat(std::string(field), ": expected a READY dataset, \"", dataset.name,
+                                "\" is ", state));
+}
+
+// Refuses a job if the dataset that it was checked with has gone or been replaced since.
+std::function<absl::Status(Transaction&)> SameDataset(std::string_view field,
+                                                      DatasetStore& datasets,
+                                                      const DatasetRecord& checked) {
+  return [field, &datasets, &checked](Transaction& tx) -> absl::Status {
+    LATENT_ASSIGN_OR_RETURN(const DatasetRecord now, datasets.Get(tx, checked.name));
+    if (now.info.content_hash == checked.info.content_hash) return CheckReady(field, now);
+    return MakeError(absl::StatusCode::kAborted, "DATASET_CHANGED",
+                     absl::StrCat(std::string(field),
+                                  ": it was replaced while the job was checked; submit again"));
+  };
+}
+
+// Whether a version of this plan can take the dataset's rows.
+absl::Status CheckFits(const v1::TrainingPlan& plan, const DatasetInfo& info) {
+  if (info.columns != plan.data().columns()) {
+    return InvalidField("dataset",
+                        absl::StrCat("expected rows of ", plan.data().columns(),
+                                     " cells, as the version takes, got ", info.columns));
+  }
+  if (plan.architecture().likelihood().has_bernoulli() && (info.min < 0 || info.max > 1) &&
+      plan.architecture().scaling().has_none()) {
+    return InvalidField("dataset", absl::StrCat("expected cells from 0 to 1, as the version's "
+                                                "Bernoulli likelihood needs, got ",
+                                                info.min, " to ", info.max));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -31,6 +63,10 @@ void TrainingServiceHandler::Bind(Router& router) {
   router.Blocking<Service>(
       &service_, "CreateTrainJob", &Async::RequestCreateTrainJob,
       [this](const auto& request, auto* response) { return Create(request, response); }, changes);
+  router.Blocking<Service>(
+      &service_, "CreateEvaluationJob", &Async::RequestCreateEvaluationJob,
+      [this](const auto& request, auto* response) { return CreateEvaluation(request, response); },
+      changes);
   router.Blocking<Service>(
       &service_, "GetTrainJob", &Async::RequestGetTrainJob,
       [this](const auto& request, auto* response) { return Get(request, response); });
@@ -57,7 +93,7 @@ absl::Status TrainingServiceHandler::Create(const v1::CreateTrainJobRequest& req
   }
   DatasetStore& datasets = backend_->store().datasets();
   LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset, datasets.Get(request.spec().dataset()));
-  LATENT_RETURN_IF_ERROR(CheckReady(dataset));
+  LATENT_RETURN_IF_ERROR(CheckReady("spec.dataset", dataset));
   LATENT_ASSIGN_OR_RETURN(const v1::TrainingPlan plan,
                           Resolve(request.spec(), dataset.info, backend_->plan_environment()));
   if (request.validate_only()) {
@@ -67,12 +103,34 @@ absl::Status TrainingServiceHandler::Create(const v1::CreateTrainJobRequest& req
   const RequestKey key("CreateTrainJob", request);
   LATENT_ASSIGN_OR_RETURN(
       const JobRecord job,
-      backend_->jobs().Submit(plan, key.call(), [&](Transaction& tx) -> absl::Status {
-        LATENT_ASSIGN_OR_RETURN(const DatasetRecord now, datasets.Get(tx, dataset.name));
-        if (now.info.content_hash == dataset.info.content_hash) return CheckReady(now);
-        return MakeError(absl::StatusCode::kAborted, "DATASET_CHANGED",
-                         "spec.dataset: it was replaced while the job was checked; submit again");
-      }));
+      backend_->jobs().Submit(plan, key.call(), SameDataset("spec.dataset", datasets, dataset)));
+  ToMessage(job, response->mutable_job());
+  return absl::OkStatus();
+}
+
+absl::Status TrainingServiceHandler::CreateEvaluation(const v1::CreateEvaluationJobRequest& request,
+                                                      v1::CreateEvaluationJobResponse* response) {
+  LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  if (request.model().empty()) return InvalidField("model", "expected a model's name");
+  if (request.dataset().empty()) {
+    return InvalidField("dataset", "expected the name of a READY dataset");
+  }
+  VersionSelector choice;
+  if (request.has_version()) choice.version = request.version();
+  if (request.has_alias()) choice.alias = request.alias();
+  LATENT_ASSIGN_OR_RETURN(const auto version,
+                          backend_->store().registry().Get()->Resolve(request.model(), choice));
+  DatasetStore& datasets = backend_->store().datasets();
+  LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset, datasets.Get(request.dataset()));
+  LATENT_RETURN_IF_ERROR(CheckReady("dataset", dataset));
+  LATENT_ASSIGN_OR_RETURN(const VersionContent content, ReadVersion(version->dir));
+  v1::TrainingPlan plan = content.plan;
+  LATENT_RETURN_IF_ERROR(CheckFits(plan, dataset.info));
+  *plan.mutable_data() = SchemaOf(dataset.info);
+  const RequestKey key("CreateEvaluationJob", request);
+  LATENT_ASSIGN_OR_RETURN(const JobRecord job, backend_->jobs().SubmitEvaluation(
+                                                   plan, version->version, key.call(),
+                                                   SameDataset("dataset", datasets, dataset)));
   ToMessage(job, response->mutable_job());
   return absl::OkStatus();
 }

@@ -18,6 +18,8 @@ class TrainingServiceHandler {
  private:
   absl::Status Create(const v1::CreateTrainJobRequest& request,
                       v1::CreateTrainJobResponse* response);
+  absl::Status CreateEvaluation(const v1::CreateEvaluationJobRequest& request,
+                                v1::CreateEvaluationJobResponse* response);
   absl::Status Get(const v1::GetTrainJobRequest& request, v1::GetTrainJobResponse* response);
   absl::Status List(const v1::ListTrainJobsRequest& request, v1::ListTrainJobsResponse* response);
   absl::Status Cancel(const v1::CancelTrainJobRequest& request,

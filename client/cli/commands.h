@@ -12,10 +12,13 @@ struct Context;
 
 void AddDatasets(CLI::App& app, Context& context);
 void AddTrain(CLI::App& app, Context& context);
+void AddEvaluate(CLI::App& app, Context& context);
 void AddJobs(CLI::App& app, Context& context);
 void AddModels(CLI::App& app, Context& context);
 void AddEncode(CLI::App& app, Context& context);
 void AddDecode(CLI::App& app, Context& context);
+void AddCompress(CLI::App& app, Context& context);
+void AddDecompress(CLI::App& app, Context& context);
 void AddReconstruct(CLI::App& app, Context& context);
 void AddDenoise(CLI::App& app, Context& context);
 void AddSample(CLI::App& app, Context& context);

@@ -204,6 +204,8 @@ Table DescribeJob(const v1::TrainJob& job) {
   AddIf(!job.error().empty(), "error", job.error(), &table);
   AddIf(job.has_queue_position(), "queue_position", absl::StrCat(job.queue_position()), &table);
   table.AddRow({"model", job.plan().model()});
+  AddIf(job.has_evaluation(), "evaluates", absl::StrCat("version ", job.evaluation().version()),
+        &table);
   table.AddRow({"dataset", job.plan().data().dataset()});
   table.AddRow({"preset", job.plan().preset()});
   table.AddRow({"layers", FormatLayers(job.plan())});

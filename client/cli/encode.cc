@@ -31,6 +31,7 @@ struct EncodeFlags {
 // Codes as they came: dense, or entries of rows.
 struct Codes {
   Matrix dense, sigma;
+  std::vector<std::int32_t> labels;  // of a dataset's rows, for a picture
   bool sparse = false;
   std::size_t rows = 0, columns = 0;
   struct Entry {
@@ -61,6 +62,7 @@ absl::Status AppendSparse(const v1::SparseRows& rows, Codes* codes) {
 }
 
 absl::Status AppendCodes(const v1::EncodeResponse& response, Codes* codes) {
+  codes->labels.insert(codes->labels.end(), response.labels().begin(), response.labels().end());
   if (response.codes().has_sparse()) return AppendSparse(response.codes().sparse(), codes);
   LATENT_RETURN_IF_ERROR(codes->dense.Append(response.codes().dense()));
   if (response.has_sigma()) LATENT_RETURN_IF_ERROR(codes->sigma.Append(response.sigma()));
@@ -78,6 +80,7 @@ absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const R
         *request.mutable_model() = target->selector();
         *request.mutable_rows() = std::move(rows);
         request.set_include_sigma(flags.include_sigma);
+        request.set_include_labels(!flags.output.image.empty());
         if (flags.top_k) request.mutable_sparsify()->set_top_k(*flags.top_k);
         if (flags.threshold) request.mutable_sparsify()->set_threshold(*flags.threshold);
         if (flags.seed) request.set_seed(*flags.seed + first);
@@ -122,7 +125,7 @@ absl::Status DrawCodes(const EncodeFlags& flags, const Codes& codes, const RowSo
                    .y_label = plane.y_label};
   plot.x = plane.x;
   plot.y = plane.y;
-  plot.labels = source.labels();
+  plot.labels = source.labels().empty() ? codes.labels : source.labels();
   plot.label_names = source.label_names();
   if (!flags.label_names.empty()) plot.label_names = absl::StrSplit(flags.label_names, ',');
   LATENT_ASSIGN_OR_RETURN(const Canvas canvas, DrawScatter(plot));

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <map>
 #include <memory>
 
 #include "absl/strings/ascii.h"
@@ -7,10 +6,10 @@
 #include "client/cli/commands.h"
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
+#include "client/cli/job_curves.h"
 #include "client/cli/verb.h"
 #include "client/cli/watch_job.h"
 #include "client/render/text.h"
-#include "client/watch.h"
 #include "core/base/status.h"
 #include "core/picture/plots.h"
 #include "core/picture/png.h"
@@ -21,11 +20,6 @@ namespace {
 struct JobFlags {
   std::string job, model, state, image;
 };
-
-bool HasEnded(v1::JobState state) {
-  return state == v1::JOB_STATE_SUCCEEDED || state == v1::JOB_STATE_FAILED ||
-         state == v1::JOB_STATE_CANCELLED;
-}
 
 std::string ProgressCell(const v1::TrainJob& job) {
   if (job.has_queue_position()) return absl::StrCat("place ", job.queue_position(), " in queue");
@@ -57,56 +51,6 @@ absl::Status ListJobs(Context& context, const JobFlags& flags) {
   }
   context.Print(table, all);
   return absl::OkStatus();
-}
-
-// The stored events of a job. One that still runs would be watched for ever: two seconds are enough
-// for what is stored.
-absl::StatusOr<std::vector<v1::JobEvent>> StoredEvents(Context& context, const v1::TrainJob& job) {
-  v1::WatchTrainJobRequest request;
-  request.set_job_id(job.id());
-  CallOptions call = context.Call();
-  if (!HasEnded(job.state())) call.timeout = std::chrono::seconds(2);
-  std::vector<v1::JobEvent> events;
-  const absl::Status status = context.client().WatchTrainJob(
-      request,
-      [&events](const v1::JobEvent& event) {
-        if (event.stored()) events.push_back(event);
-        return event.stored();  // a live event comes after all stored ones
-      },
-      call);
-  const bool ran_out = !HasEnded(job.state()) && absl::IsDeadlineExceeded(status);
-  if (!status.ok() && !ran_out) return status;
-  return events;
-}
-
-// Losses over epochs, and their terms in a plot of their own where there are several.
-std::vector<CurvePlot> LossPlots(const std::vector<v1::JobEvent>& events) {
-  Curve train{.name = "training loss"}, validation{.name = "validation objective"};
-  std::map<std::string, Curve> terms;
-  std::uint32_t last_epoch = 0;
-  for (const v1::JobEvent& event : events) {
-    const v1::TrainProgress& progress = event.progress();
-    if (progress.epoch() <= last_epoch) continue;
-    last_epoch = progress.epoch();
-    const double epoch = progress.epoch();
-    train.points.push_back({epoch, progress.train_loss()});
-    if (progress.has_validation_loss()) {
-      validation.points.push_back({epoch, progress.validation_loss()});
-    }
-    for (const v1::LossTerm& term : progress.terms()) {
-      terms[term.name()].name = term.name();
-      terms[term.name()].points.push_back({epoch, term.value()});
-    }
-  }
-  std::vector<CurvePlot> plots;
-  if (train.points.empty()) return plots;
-  plots.push_back({.x_label = "epoch", .y_label = "nats a row", .curves = {train}});
-  if (!validation.points.empty()) plots[0].curves.push_back(validation);
-  if (terms.size() < 2) return plots;
-  plots.push_back(
-      {.title = "Terms of the training loss", .x_label = "epoch", .y_label = "nats a row"});
-  for (const auto& [name, curve] : terms) plots[1].curves.push_back(curve);
-  return plots;
 }
 
 absl::Status DrawLosses(Context& context, const v1::TrainJob& job, const std::string& path) {

@@ -81,6 +81,7 @@ int Main(int argc, char** argv) {
   AddGlobalOptions(app, context);
   AddDatasets(app, context);
   AddTrain(app, context);
+  AddEvaluate(app, context);
   AddJobs(app, context);
   AddModels(app, context);
   AddEncode(app, context);
@@ -90,6 +91,8 @@ int Main(int argc, char** argv) {
   AddSample(app, context);
   AddInterpolate(app, context);
   AddScore(app, context);
+  AddCompress(app, context);
+  AddDecompress(app, context);
   AddSystem(app, context);
   AddCompletion(app, context);
   try {

@@ -9,6 +9,8 @@
 #include "client/cli/context.h"
 #include "client/cli/describe.h"
 #include "client/cli/parse.h"
+#include "client/cli/report.h"
+#include "client/cli/row_source.h"
 #include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
@@ -17,6 +19,7 @@ namespace latent::cli {
 namespace {
 
 struct RegistryFlags {
+  RowFlags rows;
   std::string model, alias, artifact, output;
   std::uint64_t version = 0;
   std::optional<std::uint64_t> expected_version;
@@ -183,6 +186,17 @@ absl::Status RunArtifact(Context& context, const RegistryFlags& flags) {
   return absl::OkStatus();
 }
 
+absl::Status RunReport(Context& context, const RegistryFlags& flags) {
+  const auto version = FetchVersion(context, flags);
+  if (!version.ok()) return version.status();
+  const std::string path = flags.output.empty()
+                               ? absl::StrCat(flags.model, "-", version->version(), ".html")
+                               : flags.output;
+  const absl::Status written = WriteReport(context, *version, flags.rows, path);
+  if (written.ok()) context.Note(absl::StrCat("wrote ", path));
+  return written;
+}
+
 // Adds subcommands that share one set of flags.
 class Verbs {
  public:
@@ -244,6 +258,14 @@ void AddModels(CLI::App& app, Context& context) {
   CLI::App* erase = verbs.Add(*models, "delete", "Delete a model with all versions, or one version",
                               true, RunDelete);
   erase->add_option("--version", flags->version, "Only this version");
+  CLI::App* report =
+      verbs.Add(*models, "report", "Write a page of figures and pictures", true, RunReport);
+  report->add_option("--output", flags->output, "HTML file (default: MODEL-VERSION.html)");
+  verbs.AddChoice(*report);
+  AddRowOptions(*report, flags->rows);
+  report->footer(
+      "Rows for the pictures come from the training dataset's TEST rows unless --dataset or "
+      "--input\nnames others.\nExample:\n  latent models report faces --output faces.html");
   CLI::App* artifact =
       verbs.Add(*models, "artifact", "Fetch a file of a version, or list them", true, RunArtifact);
   artifact->add_option("NAME", flags->artifact, "Name of the file, e.g. model.safetensors");

@@ -30,8 +30,8 @@ absl::StatusOr<RowLook> LookOf(Context& context, const Target& target) {
   return look;
 }
 
-absl::Status DrawStrips(const RowLook& look, const std::vector<Strip>& strips, std::size_t limit,
-                        const GridOptions& options, const std::string& path) {
+absl::StatusOr<Canvas> StripsCanvas(const RowLook& look, const std::vector<Strip>& strips,
+                                    std::size_t limit, const GridOptions& options) {
   std::vector<std::vector<float>> shown;
   std::vector<ImageLine> lines;
   for (const Strip& strip : strips) {
@@ -46,7 +46,12 @@ absl::Status DrawStrips(const RowLook& look, const std::vector<Strip>& strips, s
     lines.push_back({.caption = strip.caption, .cells = {}, .heat = strip.heat});
   }
   for (std::size_t i = 0; i < lines.size(); ++i) lines[i].cells = shown[i];
-  LATENT_ASSIGN_OR_RETURN(const Canvas canvas, DrawImageGrid(look.shape, lines, options));
+  return DrawImageGrid(look.shape, lines, options);
+}
+
+absl::Status DrawStrips(const RowLook& look, const std::vector<Strip>& strips, std::size_t limit,
+                        const GridOptions& options, const std::string& path) {
+  LATENT_ASSIGN_OR_RETURN(const Canvas canvas, StripsCanvas(look, strips, limit, options));
   return WritePng(canvas, path);
 }
 

@@ -29,7 +29,9 @@ struct Strip {
   const Matrix* rows;
   bool heat = false;  // already a magnitude from 0 to 1
 };
-// Draws the first `limit` rows of each strip.
+// The first `limit` rows of each strip.
+absl::StatusOr<Canvas> StripsCanvas(const RowLook& look, const std::vector<Strip>& strips,
+                                    std::size_t limit, const GridOptions& options);
 absl::Status DrawStrips(const RowLook& look, const std::vector<Strip>& strips, std::size_t limit,
                         const GridOptions& options, const std::string& path);
 

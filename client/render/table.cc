@@ -6,6 +6,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "client/render/html.h"
 #include "client/render/text.h"
 
 namespace latent {
@@ -63,6 +64,21 @@ std::string Table::ToText(bool bold) const {
     text += "\n";
   }
   return text;
+}
+
+std::string Table::ToHtml() const {
+  std::string html = "<table><tr>";
+  for (const std::string& header : headers_)
+    absl::StrAppend(&html, "<th>", HtmlText(header), "</th>");
+  html += "</tr>\n";
+  for (const auto& row : rows_) {
+    html += "<tr>";
+    for (const std::string& cell : row) {
+      absl::StrAppend(&html, "<td class=\"text\">", HtmlText(Printable(cell)), "</td>");
+    }
+    html += "</tr>\n";
+  }
+  return html + "</table>\n";
 }
 
 std::string Table::ToCsv() const {

@@ -30,6 +30,8 @@ class Table {
   // Columns two spaces apart, numbers to the right, headers in capitals; bold where `bold`. A table
   // whose headers are empty has no header line.
   std::string ToText(bool bold = false) const;
+  // An HTML table; cells' markup is made harmless.
+  std::string ToHtml() const;
   // RFC 4180, with "\n" line ends and a header line.
   std::string ToCsv() const;
 

@@ -1,5 +1,5 @@
-// A train job as a value, what happens to it, and which moves are legal. Values and pure functions;
-// any thread. Not its job: rows in the database (job_store.h), running (runner.h).
+// A train or evaluation job as a value, what happens to it, and which moves are legal. Values and
+// pure functions; any thread. Not its job: rows in the database (job_store.h), running (runner.h).
 #ifndef LATENT_CORE_JOBS_JOB_H_
 #define LATENT_CORE_JOBS_JOB_H_
 
@@ -17,6 +17,9 @@ namespace latent {
 struct JobRecord {
   std::string id;
   v1::TrainingPlan plan;
+  // Of evaluation jobs: the version whose figures are computed; 0 for train jobs. `plan` is then
+  // that version's, with the evaluated dataset as its data.
+  std::uint64_t evaluated_version = 0;
   v1::JobState state = v1::JOB_STATE_QUEUED;
   v1::JobPhase phase = v1::JOB_PHASE_UNSPECIFIED;  // of RUNNING and CANCELLING jobs
   v1::TrainProgress progress;

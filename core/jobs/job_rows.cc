@@ -16,7 +16,7 @@ constexpr char kSelect[] =
     "SELECT number, id, plan, state, phase, progress, error, attempt, published_version, "
     "publish_decision, metrics, create_us, start_us, end_us, last_sequence, "
     "(SELECT count(*) FROM jobs AS earlier WHERE earlier.state = 1 AND "
-    "earlier.number < jobs.number) FROM jobs ";
+    "earlier.number < jobs.number), evaluated_version FROM jobs ";
 
 absl::StatusOr<JobRecord> FromRow(const Statement& row) {
   JobRecord job;
@@ -30,6 +30,7 @@ absl::StatusOr<JobRecord> FromRow(const Statement& row) {
   job.attempt = static_cast<std::uint32_t>(row.Int(7));
   job.published_version = row.Uint(8);
   job.publish_decision = row.Text(9);
+  job.evaluated_version = row.Uint(16);
   if (!row.IsNull(10)) {
     LATENT_ASSIGN_OR_RETURN(Evaluation evaluation, ParseEvaluation(row.Text(10)));
     job.metrics = std::move(evaluation.metrics);
@@ -62,9 +63,10 @@ absl::Status Insert(Transaction& tx, const JobRecord& job) {
   const std::string plan = job.plan.SerializeAsString();
   return tx
       .Run(
-          "INSERT INTO jobs (id, model, dataset, plan, state, create_us) VALUES (?, ?, ?, ?, ?, ?)",
+          "INSERT INTO jobs (id, model, dataset, plan, evaluated_version, state, create_us) "
+          "VALUES (?, ?, ?, ?, ?, ?, ?)",
           {job.id, job.plan.model(), job.plan.data().dataset(), SqlBlob{plan},
-           std::int64_t{job.state}, job.create_time_us})
+           Signed(job.evaluated_version), std::int64_t{job.state}, job.create_time_us})
       .status();
 }
 

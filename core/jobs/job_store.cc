@@ -83,7 +83,9 @@ Schema JobStore::DatabaseSchema() {
       sha256 TEXT NOT NULL
     ) STRICT;
     CREATE INDEX job_checkpoints_by_job ON job_checkpoints (job_id, number);
-  )sql"};
+  )sql",
+                       // Of evaluation jobs: the version that is evaluated; 0 for train jobs.
+                       "ALTER TABLE jobs ADD COLUMN evaluated_version INTEGER NOT NULL DEFAULT 0"};
   return schema;
 }
 
@@ -115,6 +117,23 @@ absl::Status JobStore::Store(Transaction& tx, JobRecord& job, const v1::TrainPro
 
 absl::StatusOr<JobRecord> JobStore::Submit(const v1::TrainingPlan& plan, const IdempotentCall& call,
                                            const std::function<absl::Status(Transaction&)>& check) {
+  JobRecord job;
+  job.plan = plan;
+  return SubmitJob(std::move(job), call, check);
+}
+
+absl::StatusOr<JobRecord> JobStore::SubmitEvaluation(
+    const v1::TrainingPlan& plan, std::uint64_t version, const IdempotentCall& call,
+    const std::function<absl::Status(Transaction&)>& check) {
+  JobRecord job;
+  job.plan = plan;
+  job.evaluated_version = version;
+  return SubmitJob(std::move(job), call, check);
+}
+
+absl::StatusOr<JobRecord> JobStore::SubmitJob(
+    JobRecord job, const IdempotentCall& call,
+    const std::function<absl::Status(Transaction&)>& check) {
   LATENT_ASSIGN_OR_RETURN(
       const std::string id,
       Mutate(*db_, *clock_, call, [&](Transaction& tx) -> absl::StatusOr<std::string> {
@@ -123,9 +142,7 @@ absl::StatusOr<JobRecord> JobStore::Submit(const v1::TrainingPlan& plan, const I
           return QueueFull(options_.max_queued, options_.retry_after);
         }
         if (check != nullptr) LATENT_RETURN_IF_ERROR(check(tx));
-        JobRecord job;
         job.id = RandomId("job");
-        job.plan = plan;
         job.create_time_us = ToUnixMicros(clock_->WallNow());
         LATENT_RETURN_IF_ERROR(job_rows::Insert(tx, job));
         LATENT_RETURN_IF_ERROR(Store(tx, job, nullptr, "submitted"));

@@ -70,6 +70,10 @@ class JobStore {
   absl::StatusOr<JobRecord> Submit(
       const v1::TrainingPlan& plan, const IdempotentCall& call,
       const std::function<absl::Status(Transaction&)>& check = nullptr);
+  // The same for a job that evaluates a version of the plan's model on the plan's dataset.
+  absl::StatusOr<JobRecord> SubmitEvaluation(
+      const v1::TrainingPlan& plan, std::uint64_t version, const IdempotentCall& call,
+      const std::function<absl::Status(Transaction&)>& check = nullptr);
   // NOT_FOUND if there is no such job.
   absl::StatusOr<JobRecord> Get(std::string_view id);
   struct Page {
@@ -139,6 +143,8 @@ class JobStore {
   absl::StatusOr<std::array<std::uint64_t, v1::JobState_ARRAYSIZE>> CountByState();
 
  private:
+  absl::StatusOr<JobRecord> SubmitJob(JobRecord job, const IdempotentCall& call,
+                                      const std::function<absl::Status(Transaction&)>& check);
   absl::Status Store(Transaction& tx, JobRecord& job, const v1::TrainProgress* progress,
                      std::string_view message);
   // The unfinished job of a run; ABORTED, reason JOB_RUN_LOST, if another attempt has it.

@@ -8,6 +8,7 @@
 #include <memory>
 #include <stop_token>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -33,7 +34,7 @@ struct RunnerParts {
   // The rows of a READY dataset. Blocks on files.
   std::function<absl::StatusOr<std::shared_ptr<const Dataset>>(const v1::DatasetSchema&)>
       load_dataset;
-  // The three below have defaults; tests replace them.
+  // Those below have defaults; tests replace them.
   std::function<absl::StatusOr<TrainResult>(const v1::TrainingPlan&, const Dataset&,
                                             const std::string& checkpoint, TrainingPriority,
                                             const TrainCallbacks&, std::stop_token)>
@@ -41,6 +42,10 @@ struct RunnerParts {
   std::function<absl::StatusOr<Evaluation>(const Autoencoder&, const v1::TrainingPlan&,
                                            const Dataset&, std::stop_token)>
       evaluate = Evaluate;
+  std::function<absl::StatusOr<std::vector<v1::Metric>>(const Autoencoder&, const v1::TrainingPlan&,
+                                                        const Dataset&, const CodeScales&,
+                                                        std::stop_token)>
+      compute_metrics = ComputeMetrics;
   std::function<double(const Autoencoder&, const Dataset&, v1::Part, std::uint64_t seed)>
       objective = ValidationObjective;
 };

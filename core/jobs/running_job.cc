@@ -64,6 +64,7 @@ absl::Status RunningJob::RunPhases() {
   LATENT_ASSIGN_OR_RETURN(const LoadedCheckpoint checkpoint,
                           LoadCheckpoint(*parts_.state, *parts_.jobs, job_.id));
   LATENT_RETURN_IF_ERROR(CheckStop());
+  if (job_.evaluated_version != 0) return EvaluateVersion(*data);
   std::string from = checkpoint.bytes.empty()
                          ? "training from the start"
                          : absl::StrCat("training from step ", checkpoint.step);
@@ -79,6 +80,32 @@ absl::Status RunningJob::RunPhases() {
   LATENT_RETURN_IF_ERROR(CheckStop());
   LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(run_, v1::JOB_PHASE_PUBLISHING, "evaluated"));
   return Publisher(parts_, options_, job_, content, *data, stop_.get_token()).Publish();
+}
+
+absl::Status RunningJob::EvaluateVersion(const Dataset& data) {
+  const std::uint64_t number = job_.evaluated_version;
+  LATENT_ASSIGN_OR_RETURN(
+      const auto version,
+      parts_.registry->Get()->Resolve(job_.plan.model(), {.version = number, .alias = ""}));
+  LATENT_RETURN_IF_ERROR(parts_.registry->VerifyVersion(*version));
+  LATENT_ASSIGN_OR_RETURN(const VersionContent content, ReadVersion(version->dir));
+  LATENT_RETURN_IF_ERROR(CheckStop());
+  LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(
+      run_, v1::JOB_PHASE_EVALUATING,
+      absl::StrCat("evaluating version ", number, " on ", job_.plan.data().dataset())));
+  absl::StatusOr<std::vector<v1::Metric>> metrics;
+  RunTrainingThread(
+      EvaluationThreadClass(),
+      [&] {
+        metrics = parts_.compute_metrics(*content.model, job_.plan, data,
+                                         content.evaluation.code_scales, stop_.get_token());
+      },
+      [] {});
+  LATENT_RETURN_IF_ERROR(metrics.status());
+  LATENT_RETURN_IF_ERROR(CheckStop());
+  return parts_.jobs->Succeed(
+      run_, {0, absl::StrCat("evaluated version ", number, "; nothing is published"),
+             *std::move(metrics)});
 }
 
 absl::StatusOr<TrainResult> RunningJob::TrainFrom(const Dataset& data,
@@ -137,17 +164,19 @@ absl::Status RunningJob::HandleMail(TrainMailbox::Mail& mail) {
   return absl::OkStatus();
 }
 
+// Heavy work gives way to the threads that answer calls, as training does; nice rather than idle,
+// since what starves here could not be taken up by another thread.
+ThreadClass RunningJob::EvaluationThreadClass() const {
+  return options_.priority == TrainingPriority::kBackground ? ThreadClass::kNice
+                                                            : ThreadClass::kNormal;
+}
+
 absl::StatusOr<VersionContent> RunningJob::EvaluateResult(TrainResult result, const Dataset& data) {
   VersionContent content;
   content.plan = job_.plan;
   absl::Status status;
-  // Heavy work gives way to the threads that answer calls, as training does; nice rather than idle,
-  // since what starves here could not be taken up by another thread.
-  const ThreadClass thread_class = options_.priority == TrainingPriority::kBackground
-                                       ? ThreadClass::kNice
-                                       : ThreadClass::kNormal;
   RunTrainingThread(
-      thread_class, [&] { status = Measure(*result.model, data, content); }, [] {});
+      EvaluationThreadClass(), [&] { status = Measure(*result.model, data, content); }, [] {});
   LATENT_RETURN_IF_ERROR(status);
   content.model = std::move(result.model);
   return content;

@@ -18,6 +18,7 @@
 #include "core/jobs/runner_parts.h"
 #include "core/jobs/train_mailbox.h"
 #include "core/train/trainer.h"
+#include "core/train/training_thread.h"
 #include "core/train/version_files.h"
 
 namespace latent {
@@ -39,6 +40,8 @@ class RunningJob {
 
  private:
   absl::Status RunPhases();
+  // An evaluation job in place of training and publishing.
+  absl::Status EvaluateVersion(const Dataset& data);
   absl::StatusOr<TrainResult> TrainFrom(const Dataset& data, const LoadedCheckpoint& checkpoint);
   absl::Status HandleMail(TrainMailbox::Mail& mail);
   absl::StatusOr<VersionContent> EvaluateResult(TrainResult result, const Dataset& data);
@@ -46,6 +49,7 @@ class RunningJob {
                        VersionContent& content) const;
   absl::StatusOr<std::unique_ptr<Sampler>> FitSampler(const Autoencoder& model,
                                                       const Dataset& data) const;
+  ThreadClass EvaluationThreadClass() const;
   absl::Status CheckStop() const;
   absl::Status End(const absl::Status& outcome);
 

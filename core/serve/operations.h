@@ -86,6 +86,11 @@ struct SparsifyRule {
 absl::Status CheckSparsify(const SparsifyRule& rule);
 SparseCells Sparsify(MatrixView<const float> codes, const SparsifyRule& rule);
 
+// How dense codes are sent or come.
+enum class CodeFormat { kFloat32, kFloat16, kInt8 };
+// FAILED_PRECONDITION, reason NO_CODE_SCALES, if the version has none, for INT8.
+absl::Status CheckCodeFormat(const ServedModel& model, CodeFormat format);
+
 // Rows to codes: the activation, or the mean of a Gaussian code, or a draw of it where `seed` is
 // set. `include_sigma` and `seed` need a Gaussian code: FAILED_PRECONDITION, reason NOT_GAUSSIAN.
 class EncodeOperation : public Operation {
@@ -94,6 +99,7 @@ class EncodeOperation : public Operation {
     bool include_sigma = false;
     std::optional<std::uint64_t> seed = std::nullopt;
     std::optional<SparsifyRule> sparsify = std::nullopt;
+    CodeFormat format = CodeFormat::kFloat32;  // of dense codes
   };
   static absl::StatusOr<std::unique_ptr<EncodeOperation>> Make(ModelPtr model, Cells rows,
                                                                Options options);
@@ -103,6 +109,8 @@ class EncodeOperation : public Operation {
   const Cells& codes() const { return codes_; }          // [n x latent_dim]
   const Cells& sigma() const { return sigma_; }          // the same, if asked for
   const SparseCells& sparse() const { return sparse_; }  // if sparsify was given
+  // The bytes of the codes in the format that was asked for, little-endian; any thread.
+  std::string FormattedCodes() const;
 
  private:
   EncodeOperation(ModelPtr model, Cells rows, Options options);

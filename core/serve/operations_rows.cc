@@ -1,9 +1,11 @@
 // Encode, Decode, Reconstruct and Denoise.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/model/code_format.h"
 #include "core/serve/operations.h"
 
 namespace latent {
@@ -54,6 +56,14 @@ absl::Status CheckNoise(const v1::Corruption& corruption) {
 
 }  // namespace
 
+absl::Status CheckCodeFormat(const ServedModel& model, CodeFormat format) {
+  if (format != CodeFormat::kInt8 || !model.code_scales().empty()) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kFailedPrecondition, "NO_CODE_SCALES",
+                   absl::StrCat(model.DebugName(),
+                                " was made before INT8 codes: it has no scales for them; train a "
+                                "new version, or use FLOAT16 or FLOAT32"));
+}
+
 EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
     : Operation(std::move(model)), options_(options), rows_(std::move(rows)) {}
 
@@ -61,7 +71,13 @@ absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr 
                                                                        Options options) {
   const Autoencoder& autoencoder = model->model();
   LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, autoencoder.columns(), model->DebugName()));
-  if (options.sparsify) LATENT_RETURN_IF_ERROR(CheckSparsify(*options.sparsify));
+  if (options.sparsify) {
+    LATENT_RETURN_IF_ERROR(CheckSparsify(*options.sparsify));
+    if (options.format != CodeFormat::kFloat32) {
+      return InvalidField("format", "expected DTYPE_FLOAT32 where sparsify is given");
+    }
+  }
+  LATENT_RETURN_IF_ERROR(CheckCodeFormat(*model, options.format));
   if (!autoencoder.variational()) {
     if (options.include_sigma) return NotGaussian(*model, "include_sigma", "a standard deviation");
     if (options.seed) return NotGaussian(*model, "seed", "a draw");
@@ -87,6 +103,31 @@ std::optional<Pass> EncodeOperation::Next() {
   if (options_.seed) DrawCodes(codes_.view(), sigma_.view(), *options_.seed, 0, codes_.view());
   if (options_.sparsify) sparse_ = Sparsify(codes_.view(), *options_.sparsify);
   return std::nullopt;
+}
+
+std::string EncodeOperation::FormattedCodes() const {
+  std::string bytes;
+  switch (options_.format) {
+    case CodeFormat::kFloat32:
+      bytes.resize(codes_.values.size() * sizeof(float));
+      std::memcpy(bytes.data(), codes_.values.data(), bytes.size());
+      return bytes;
+    case CodeFormat::kFloat16:
+      for (const float value : codes_.values) {
+        const std::uint16_t half = ToHalf(value);
+        bytes.push_back(static_cast<char>(half & 0xff));
+        bytes.push_back(static_cast<char>(half >> 8));
+      }
+      return bytes;
+    case CodeFormat::kInt8:
+      std::vector<std::int8_t> quantised(codes_.columns);
+      for (std::size_t r = 0; r < codes_.rows; ++r) {
+        QuantiseCode(model().code_scales(), codes_.view().row(r), quantised);
+        bytes.append(quantised.begin(), quantised.end());
+      }
+      return bytes;
+  }
+  return bytes;
 }
 
 DecodeOperation::DecodeOperation(ModelPtr model, Cells codes)

@@ -14,6 +14,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/model/autoencoder.h"
+#include "core/model/code_format.h"
 #include "core/model/sampler.h"
 #include "core/train/version_files.h"
 #include "latent/v1/spec.pb.h"
@@ -47,6 +48,8 @@ class ServedModel {
   const Autoencoder& model() const { return *content_.model; }
   const Sampler& sampler() const { return *content_.sampler; }
   const std::vector<v1::Metric>& metrics() const { return content_.evaluation.metrics; }
+  // Of INT8 codes; empty for versions made before there were any.
+  const CodeScales& code_scales() const { return content_.evaluation.code_scales; }
   // Score, in nats, above which a row is an anomaly unless the call says otherwise.
   double anomaly_threshold() const { return content_.evaluation.anomaly_threshold; }
   // Share of VALIDATION rows that score less than `score`, 0 to 100.

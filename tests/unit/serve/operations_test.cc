@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -37,6 +38,43 @@ TEST(CellsTest, BadRowsAreNamed) {
     EXPECT_EQ(FieldOf(status), "rows");
   }
   EXPECT_TRUE(CheckCells("rows", Cells(1, 3), 3, "toy version 1").ok());
+}
+
+TEST(CodeFormatTest, Int8NeedsScales) {
+  const absl::Status status =
+      EncodeOperation::Make(TestModel("plain"), RandomCells(2, kTestColumns, 3),
+                            {.format = CodeFormat::kInt8})
+          .status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ(DetailsOf(status).reason, "NO_CODE_SCALES");
+}
+
+TEST(CodeFormatTest, SparseCodesAreFloats) {
+  const absl::Status status =
+      EncodeOperation::Make(TestModel("plain"), RandomCells(2, kTestColumns, 3),
+                            {.sparsify = SparsifyRule{.top_k = 1}, .format = CodeFormat::kFloat16})
+          .status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FieldOf(status), "format");
+}
+
+TEST(CodeFormatTest, FormatsTheCodes) {
+  VersionContent content = TestContent("plain");
+  content.evaluation.code_scales = {{0.01f, 0.01f, 0.01f}, {0, 0, 0}};
+  const ModelPtr model = *ServedModel::Make({"toy", 1}, std::move(content));
+  const Cells rows = RandomCells(2, kTestColumns, 3);
+  const auto floats = RunAlone(EncodeOperation::Make(model, rows, {}));
+  const auto bytes = RunAlone(EncodeOperation::Make(model, rows, {.format = CodeFormat::kInt8}));
+  const std::string formatted = bytes->FormattedCodes();
+  ASSERT_EQ(formatted.size(), 6u);
+  for (std::size_t i = 0; i < 6; ++i) {
+    const float value = std::clamp(floats->codes().values[i], -1.27f, 1.27f);
+    EXPECT_NEAR(0.01f * static_cast<float>(static_cast<signed char>(formatted[i])), value, 0.0051f);
+  }
+  const auto halves =
+      RunAlone(EncodeOperation::Make(model, rows, {.format = CodeFormat::kFloat16}));
+  EXPECT_EQ(halves->FormattedCodes().size(), 12u);
+  EXPECT_EQ(floats->FormattedCodes().size(), 24u);
 }
 
 TEST(SparsifyTest, TopKKeepsTheGreatestAndTheLowerIndexOfTies) {

@@ -44,6 +44,17 @@ TEST(RowsCodecTest, ReadsDenseBytes) {
   EXPECT_THAT(cells->values, ElementsAre(1, 2, 3, 4, 5, 6));
 }
 
+TEST(RowsCodecTest, ReadsHalvesAndBytes) {
+  v1::Rows rows;
+  rows.mutable_dense()->set_dtype(v1::DTYPE_FLOAT16);
+  rows.mutable_dense()->set_data(std::string("\x00\x3c\x00\xc0", 4));
+  EXPECT_THAT(ToCells(rows, 2, kLimits, "codes")->values, ElementsAre(1, -2));
+  rows.mutable_dense()->set_dtype(v1::DTYPE_INT8);
+  EXPECT_THAT(ToCells(rows, 2, kLimits, "codes")->values, ElementsAre(0, 60, 0, -64));
+  rows.mutable_dense()->set_data(std::string(3, 'x'));
+  EXPECT_EQ(ToCells(rows, 2, kLimits, "codes").status().code(), absl::StatusCode::kInvalidArgument);
+}
+
 TEST(RowsCodecTest, ReadsPlainNumbers) {
   v1::Rows rows;
   for (const float x : {1.f, 2.f, 3.f}) rows.mutable_dense()->add_values(x);

@@ -1,0 +1,270 @@
+#include "client/cli/report_pictures.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <numeric>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/cli/job_curves.h"
+#include "client/cli/projection.h"
+#include "client/cli/report_figures.h"
+#include "client/render/text.h"
+#include "core/base/status.h"
+
+namespace latent::cli {
+namespace {
+
+constexpr std::size_t kRows = 2000;  // that are encoded
+constexpr std::size_t kShown = 16;   // in grids of reconstructions
+constexpr std::size_t kUnits = 12;   // code entries that are traversed or explained
+constexpr std::size_t kSteps = 11;   // of a traversal
+constexpr std::size_t kInputs = 10;  // strongest rows of an entry
+constexpr std::size_t kSide = 15;    // of the manifold
+constexpr double kReach = 2.5;       // deviations on either side
+constexpr std::uint32_t kSamples = 64;
+
+ModelFlags FlagsOf(const v1::ModelVersion& version) {
+  ModelFlags flags;
+  flags.model = version.model();
+  flags.version = version.version();
+  return flags;
+}
+
+// Step s of n from -kReach to kReach.
+double Offset(std::size_t s, std::size_t n) {
+  return kReach * (2.0 * static_cast<double>(s) / static_cast<double>(n - 1) - 1);
+}
+
+std::vector<std::size_t> Descending(const std::vector<double>& values, std::size_t most) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), 0u);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
+  order.resize(std::min(most, order.size()));
+  return order;
+}
+
+}  // namespace
+
+ReportPictures::ReportPictures(Context& context, const v1::ModelVersion& version,
+                               const std::optional<RowSource>& source)
+    : context_(context), version_(version), source_(source), target_(FlagsOf(version)) {}
+
+bool ReportPictures::sparse() const {
+  const v1::Metric* density = FindMetric(version_.metrics(), "code_density");
+  return density != nullptr && density->value() < 0.9;
+}
+
+void ReportPictures::Add(PictureOr picture) {
+  if (picture.ok()) {
+    pictures_.push_back(*std::move(picture));
+  } else {
+    notes_.push_back(std::string(picture.status().message()));
+  }
+}
+
+std::vector<ReportPicture> ReportPictures::Draw(std::vector<std::string>* notes) {
+  const absl::Status prepared = Prepare();
+  if (!prepared.ok()) notes_.push_back(std::string(prepared.message()));
+  if (look_ && rows_.rows() > 0) Add(Reconstructions());
+  if (images()) Add(Samples());
+  if (codes_.rows() > 1) Add(Scatter());
+  Add(Losses());
+  if (images() && codes_.rows() > 1) {
+    if (codes_.columns == 2) Add(Manifold());
+    Add(Traversals());
+    if (sparse()) Add(StrongestInputs());
+  }
+  *notes = std::move(notes_);
+  return std::move(pictures_);
+}
+
+absl::Status ReportPictures::Prepare() {
+  v1::AnsweredBy self;
+  self.set_version(version_.version());
+  self.set_model(version_.model());
+  target_.Answered(self);
+  absl::StatusOr<RowLook> look = LookOf(context_, target_);
+  if (look.ok()) look_ = *look;
+  if (!source_) return absl::OkStatus();
+  const std::size_t count = std::min(kRows, source_->rows());
+  const std::size_t step = source_->rows_per_request();
+  for (std::size_t first = 0; first < count; first += step) {
+    v1::EncodeRequest request;
+    *request.mutable_model() = target_.selector();
+    *request.mutable_rows() = source_->Slice(first, std::min(step, count - first));
+    request.set_include_labels(true);
+    LATENT_ASSIGN_OR_RETURN(const auto response,
+                            context_.client().Encode(std::move(request), context_.Call()));
+    LATENT_RETURN_IF_ERROR(codes_.Append(response.codes().dense()));
+    labels_.insert(labels_.end(), response.labels().begin(), response.labels().end());
+  }
+  if (!source_->labels().empty()) {
+    labels_.assign(source_->labels().begin(),
+                   source_->labels().begin() + static_cast<std::ptrdiff_t>(count));
+  }
+  mean_.assign(codes_.columns, 0);
+  deviation_.assign(codes_.columns, 0);
+  const auto n = static_cast<double>(codes_.rows());
+  for (std::size_t i = 0; i < codes_.cells.size(); ++i) {
+    mean_[i % codes_.columns] += codes_.cells[i] / n;
+  }
+  for (std::size_t i = 0; i < codes_.cells.size(); ++i) {
+    deviation_[i % codes_.columns] += std::pow(codes_.cells[i] - mean_[i % codes_.columns], 2) / n;
+  }
+  for (double& deviation : deviation_) deviation = std::sqrt(deviation);
+  const std::size_t wanted = images() && sparse() ? count : std::min(count, kShown);
+  LATENT_ASSIGN_OR_RETURN(rows_, FetchRows(context_, target_, *source_, wanted));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Matrix> ReportPictures::Decode(const Matrix& codes) {
+  v1::DecodeRequest request;
+  *request.mutable_model() = target_.selector();
+  *request.mutable_codes()->mutable_dense() = ToDenseRows(codes, 0, codes.rows());
+  LATENT_ASSIGN_OR_RETURN(const auto response,
+                          context_.client().Decode(std::move(request), context_.Call()));
+  Matrix rows;
+  LATENT_RETURN_IF_ERROR(rows.Append(response.rows()));
+  return rows;
+}
+
+ReportPictures::PictureOr ReportPictures::Strips(const std::string& title,
+                                                 const std::string& caption,
+                                                 const std::vector<Strip>& strips,
+                                                 std::size_t columns) const {
+  GridOptions options;
+  options.columns = static_cast<int>(columns);
+  LATENT_ASSIGN_OR_RETURN(Canvas canvas,
+                          StripsCanvas(*look_, strips, strips.front().rows->rows(), options));
+  return ReportPicture{title, caption, std::move(canvas)};
+}
+
+ReportPictures::PictureOr ReportPictures::Reconstructions() {
+  const std::size_t count = std::min(kShown, rows_.rows());
+  v1::ReconstructRequest request;
+  *request.mutable_model() = target_.selector();
+  *request.mutable_rows() = source_->Slice(0, count);
+  LATENT_ASSIGN_OR_RETURN(const auto response,
+                          context_.client().Reconstruct(std::move(request), context_.Call()));
+  Matrix rows{.columns = rows_.columns, .cells = {}}, rebuilt;
+  const auto shown = rows_.Rows(0, count);
+  rows.cells.assign(shown.begin(), shown.end());
+  LATENT_RETURN_IF_ERROR(rebuilt.Append(response.reconstruction()));
+  const Matrix error = AbsoluteError(*look_, rows, rebuilt);
+  return Strips("Reconstructions",
+                absl::StrCat("The first ", source_->description(),
+                             ": the rows, what the model makes of them, and the error of each "
+                             "cell, brighter for more."),
+                {{"row", &rows}, {"rebuilt", &rebuilt}, {"|error|", &error, true}},
+                images() ? 8 : 1);
+}
+
+ReportPictures::PictureOr ReportPictures::Samples() {
+  v1::SampleRequest request;
+  *request.mutable_model() = target_.selector();
+  request.set_count(kSamples);
+  request.set_seed(0);
+  LATENT_ASSIGN_OR_RETURN(const auto response, context_.client().Sample(request, context_.Call()));
+  Matrix rows;
+  LATENT_RETURN_IF_ERROR(rows.Append(response.rows()));
+  return Strips("Samples", "64 new rows, decoded from draws of the version's prior; seed 0.",
+                {{"", &rows}}, 16);
+}
+
+ReportPictures::PictureOr ReportPictures::Scatter() const {
+  const Plane plane = ProjectToPlane(codes_);
+  ScatterPlot plot{.x_label = plane.x_label, .y_label = plane.y_label};
+  plot.x = plane.x;
+  plot.y = plane.y;
+  plot.labels = labels_;
+  plot.label_names = source_->label_names();
+  LATENT_ASSIGN_OR_RETURN(Canvas canvas, DrawScatter(plot));
+  return ReportPicture{
+      "Codes",
+      absl::StrCat(
+          "Codes of ", codes_.rows(), " rows", labels_.empty() ? "" : ", coloured by label",
+          codes_.columns > 2 ? ", on the plane of their two greatest principal components." : "."),
+      std::move(canvas)};
+}
+
+ReportPictures::PictureOr ReportPictures::Losses() {
+  v1::GetTrainJobRequest request;
+  request.set_job_id(version_.lineage().job_id());
+  const auto job = context_.client().GetTrainJob(request, context_.Call());
+  if (!job.ok()) {
+    return absl::NotFoundError("No loss curves: the job that made the version is gone.");
+  }
+  LATENT_ASSIGN_OR_RETURN(const auto events, StoredEvents(context_, job->job()));
+  const std::vector<CurvePlot> plots = LossPlots(events);
+  if (plots.empty()) {
+    return absl::NotFoundError("No loss curves: the solution in closed form has no epochs.");
+  }
+  LATENT_ASSIGN_OR_RETURN(Canvas canvas, DrawCurves(plots));
+  return ReportPicture{"Training", "Losses after each epoch.", std::move(canvas)};
+}
+
+ReportPictures::PictureOr ReportPictures::Traversals() {
+  const std::vector<std::size_t> units = Descending(deviation_, kUnits);
+  Matrix codes{.columns = codes_.columns, .cells = {}};
+  for (const std::size_t unit : units) {
+    for (std::size_t s = 0; s < kSteps; ++s) {
+      std::vector<float> code(mean_.begin(), mean_.end());
+      code[unit] += static_cast<float>(Offset(s, kSteps) * deviation_[unit]);
+      codes.cells.insert(codes.cells.end(), code.begin(), code.end());
+    }
+  }
+  LATENT_ASSIGN_OR_RETURN(const Matrix rows, Decode(codes));
+  std::vector<Matrix> lines(units.size());
+  std::vector<Strip> strips;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    const auto cells = rows.Rows(u * kSteps, kSteps);
+    lines[u] = {.columns = rows.columns, .cells = {cells.begin(), cells.end()}};
+    strips.push_back({absl::StrCat("entry ", units[u]), &lines[u]});
+  }
+  return Strips("Traversals",
+                "One code entry a line, moved from 2.5 deviations below its mean to 2.5 above, the "
+                "others held at theirs; the entries that vary most, from the top.",
+                strips, kSteps);
+}
+
+ReportPictures::PictureOr ReportPictures::Manifold() {
+  Matrix codes{.columns = 2, .cells = {}};
+  for (std::size_t y = 0; y < kSide; ++y) {
+    for (std::size_t x = 0; x < kSide; ++x) {
+      codes.cells.push_back(static_cast<float>(mean_[0] + Offset(x, kSide) * deviation_[0]));
+      codes.cells.push_back(static_cast<float>(mean_[1] - Offset(y, kSide) * deviation_[1]));
+    }
+  }
+  LATENT_ASSIGN_OR_RETURN(const Matrix rows, Decode(codes));
+  return Strips("Manifold",
+                "The plane of codes, decoded: 2.5 deviations around the mean, code 0 to the right, "
+                "code 1 upwards.",
+                {{"", &rows}}, kSide);
+}
+
+ReportPictures::PictureOr ReportPictures::StrongestInputs() const {
+  const std::vector<std::size_t> units = Descending(deviation_, kUnits);
+  std::vector<Matrix> lines(units.size());
+  std::vector<Strip> strips;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    std::vector<double> strength;
+    for (std::size_t r = 0; r < codes_.rows(); ++r) {
+      strength.push_back(std::abs(codes_.row(r)[units[u]]));
+    }
+    lines[u].columns = rows_.columns;
+    for (const std::size_t r : Descending(strength, std::min(kInputs, rows_.rows()))) {
+      lines[u].cells.insert(lines[u].cells.end(), rows_.row(r).begin(), rows_.row(r).end());
+    }
+    strips.push_back({absl::StrCat("entry ", units[u]), &lines[u]});
+  }
+  return Strips("Strongest inputs",
+                absl::StrCat("Of ", codes_.rows(),
+                             " rows those that move an entry most, one "
+                             "entry a line."),
+                strips, kInputs);
+}
+
+}  // namespace latent::cli
