@@ -1,9 +1,10 @@
 #include <zlib.h>
 
 #include <CLI/CLI.hpp>
-#include <cmath>
-#include <map>
+#include <algorithm>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"

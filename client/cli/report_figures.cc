@@ -27,7 +27,7 @@ struct Group {
   std::vector<Line> lines;
 };
 
-constexpr Control kReference(const char* name) { return {"reference Gaussian", name}; }
+constexpr Control Reference(const char* name) { return {"reference Gaussian", name}; }
 
 std::vector<Group> Layout() {
   return {
@@ -80,31 +80,31 @@ std::vector<Group> Layout() {
        "Discreteness: values at the ends of their range, codes in clumps.",
        {{"latent_hole_rate",
          "gaps: hole rate",
-         {kReference("latent_hole_rate_reference")},
+         {Reference("latent_hole_rate_reference")},
          "share of draws further from any code than 99 % of codes are"},
         {"latent_cycle_error",
          "gaps: cycle error",
-         {kReference("latent_cycle_error_reference")},
+         {Reference("latent_cycle_error_reference")},
          "|encode(decode(z)) − z| a root entry, in deviations"},
         {"latent_path_ratio",
          "regions: length of ways",
-         {kReference("latent_path_ratio_reference")},
+         {Reference("latent_path_ratio_reference")},
          "over the distance of their ends; 1 is straight"},
         {"latent_largest_step",
          "regions: largest step",
-         {kReference("latent_largest_step_reference")},
+         {Reference("latent_largest_step_reference")},
          "over the mean step; 1 is even, 16 a single jump"},
         {"latent_path_gap",
          "regions: gap on ways",
-         {kReference("latent_path_gap_reference")},
+         {Reference("latent_path_gap_reference")},
          "greatest distance from any code, in distances of neighbours"},
         {"latent_saturation",
          "discreteness: saturation",
-         {kReference("latent_saturation_reference")},
+         {Reference("latent_saturation_reference")},
          "share of values at an end of their range"},
         {"latent_silhouette",
          "discreteness: silhouette",
-         {kReference("latent_silhouette_reference")},
+         {Reference("latent_silhouette_reference")},
          "of the best k-means; 1 means tight clumps far apart"},
         {"latent_clusters", "clusters of that silhouette"}}},
       {"Compression",

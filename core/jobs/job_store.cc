@@ -119,7 +119,7 @@ absl::StatusOr<JobRecord> JobStore::Submit(const v1::TrainingPlan& plan, const I
                                            const std::function<absl::Status(Transaction&)>& check) {
   JobRecord job;
   job.plan = plan;
-  return SubmitJob(std::move(job), call, check);
+  return SubmitJob(job, call, check);
 }
 
 absl::StatusOr<JobRecord> JobStore::SubmitEvaluation(
@@ -128,11 +128,11 @@ absl::StatusOr<JobRecord> JobStore::SubmitEvaluation(
   JobRecord job;
   job.plan = plan;
   job.evaluated_version = version;
-  return SubmitJob(std::move(job), call, check);
+  return SubmitJob(job, call, check);
 }
 
 absl::StatusOr<JobRecord> JobStore::SubmitJob(
-    JobRecord job, const IdempotentCall& call,
+    const JobRecord& submitted, const IdempotentCall& call,
     const std::function<absl::Status(Transaction&)>& check) {
   LATENT_ASSIGN_OR_RETURN(
       const std::string id,
@@ -142,6 +142,7 @@ absl::StatusOr<JobRecord> JobStore::SubmitJob(
           return QueueFull(options_.max_queued, options_.retry_after);
         }
         if (check != nullptr) LATENT_RETURN_IF_ERROR(check(tx));
+        JobRecord job = submitted;
         job.id = RandomId("job");
         job.create_time_us = ToUnixMicros(clock_->WallNow());
         LATENT_RETURN_IF_ERROR(job_rows::Insert(tx, job));

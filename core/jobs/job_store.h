@@ -143,7 +143,7 @@ class JobStore {
   absl::StatusOr<std::array<std::uint64_t, v1::JobState_ARRAYSIZE>> CountByState();
 
  private:
-  absl::StatusOr<JobRecord> SubmitJob(JobRecord job, const IdempotentCall& call,
+  absl::StatusOr<JobRecord> SubmitJob(const JobRecord& submitted, const IdempotentCall& call,
                                       const std::function<absl::Status(Transaction&)>& check);
   absl::Status Store(Transaction& tx, JobRecord& job, const v1::TrainProgress* progress,
                      std::string_view message);

@@ -89,6 +89,11 @@ class MutationTest : public ServerTest {
     create.set_validate_only(true);
     create.mutable_spec()->mutable_architecture()->mutable_encoder()->add_layers();
     seeds.push_back(SeedOf("TrainingService", "CreateTrainJob", create));
+    v1::CreateEvaluationJobRequest evaluate;
+    evaluate.set_model("m9");
+    evaluate.set_version(1);
+    evaluate.set_dataset("data");
+    seeds.push_back(SeedOf("TrainingService", "CreateEvaluationJob", evaluate));
     v1::GetTrainJobRequest get;
     get.set_job_id("job-1");
     seeds.push_back(SeedOf("TrainingService", "GetTrainJob", get));

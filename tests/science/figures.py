@@ -6,13 +6,14 @@ import sys
 import tempfile
 import time
 
+import codes
 import harness
 import likelihood
 import quality
 import speed
 from lab import Lab
 
-FIGURES = quality.FIGURES + likelihood.FIGURES + speed.FIGURES
+FIGURES = quality.FIGURES + codes.FIGURES + likelihood.FIGURES + speed.FIGURES
 
 # What the tests hold, beside the figures.
 HELD = """
