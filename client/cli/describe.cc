@@ -271,7 +271,9 @@ Table DescribeMetrics(const google::protobuf::RepeatedPtrField<v1::Metric>& metr
   Table table({"name", "value", "unit", "standard error", "part", "better"});
   for (const v1::Metric& metric : metrics) {
     const bool known = metric.part() != v1::PART_UNSPECIFIED;
-    table.AddRow({metric.name(), FormatNumber(metric.value(), 7), metric.unit(),
+    const std::string draws =
+        metric.has_draws() ? absl::StrCat(", ", metric.draws(), " draws") : "";
+    table.AddRow({metric.name(), FormatNumber(metric.value(), 7), metric.unit() + draws,
                   metric.has_standard_error() ? FormatNumber(metric.standard_error(), 3) : "",
                   known ? absl::AsciiStrToLower(v1::Part_Name(metric.part()).substr(5)) : "",
                   !metric.has_higher_is_better() ? ""

@@ -58,12 +58,11 @@ class Bound : public Collector {
 absl::Status AddImportance(const EvaluationInput& input, const v1::TrainingSpec& training,
                            MetricList& metrics) {
   const std::uint32_t draws = training.evaluation().importance_draws();
-  const MatrixView<const float> all = input.rows();
+  const RowsView all = input.rows();
   if (!input.model.variational() || draws == 0 || all.rows == 0) return absl::OkStatus();
-  const std::size_t asked = training.evaluation().importance_rows();
-  const std::size_t most = asked == 0 ? all.rows : std::min<std::size_t>(asked, all.rows);
-  const std::size_t step = all.rows / most;
-  const MatrixView<const float> rows(all.data, most, all.columns, all.stride * step);
+  const std::size_t most = training.evaluation().importance_rows();
+  const std::size_t step = most == 0 ? 1 : (all.rows + most - 1) / most;
+  const RowsView rows = all.EveryNth(step);
   const std::size_t threads = std::max(1u, training.threads());
   LATENT_ASSIGN_OR_RETURN(const Mean nll,
                           ImportanceNll(input.model, rows, draws, kDrawSeed, threads, input.stop));

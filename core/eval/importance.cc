@@ -63,17 +63,18 @@ void ImportanceSampler::AddDraw(MatrixView<const float> rows, std::size_t first_
   }
 }
 
-absl::StatusOr<Mean> ImportanceNll(const Autoencoder& model, MatrixView<const float> rows,
+absl::StatusOr<Mean> ImportanceNll(const Autoencoder& model, const RowsView& rows,
                                    std::size_t draws, std::uint64_t seed, std::size_t threads,
                                    const std::stop_token& stop) {
   std::vector<double> nats(rows.rows);
   ThreadPool pool(threads);
   pool.Run([&](std::size_t thread) {
     ImportanceSampler sampler(model, draws, seed);
+    std::vector<float> scratch;
     const auto [begin, own] = Share(rows.rows, pool.threads(), thread, kBatchRows);
     for (std::size_t done = 0; done < own && !stop.stop_requested(); done += kBatchRows) {
       const std::size_t count = std::min(kBatchRows, own - done);
-      sampler.Run(rows.slice_rows(begin + done, count), begin + done,
+      sampler.Run(rows.Read(begin + done, count, scratch), begin + done,
                   std::span(nats).subspan(begin + done, count));
     }
   });

@@ -14,6 +14,7 @@
 #include "core/eval/mean.h"
 #include "core/model/autoencoder.h"
 #include "core/nn/matrix.h"
+#include "core/nn/rows_view.h"
 
 namespace latent {
 
@@ -41,7 +42,7 @@ class ImportanceSampler {
 
 // Mean and standard error over rows (those of the rows, not of the draws), computed by `threads`
 // threads, on which it does not depend. CANCELLED if `stop` was requested.
-absl::StatusOr<Mean> ImportanceNll(const Autoencoder& model, MatrixView<const float> rows,
+absl::StatusOr<Mean> ImportanceNll(const Autoencoder& model, const RowsView& rows,
                                    std::size_t draws, std::uint64_t seed, std::size_t threads,
                                    const std::stop_token& stop);
 

@@ -25,6 +25,7 @@ json MetricToJson(const v1::Metric& metric) {
               {"part", v1::Part_Name(metric.part())}};
   if (metric.has_standard_error()) out["standard_error"] = metric.standard_error();
   if (metric.has_higher_is_better()) out["higher_is_better"] = metric.higher_is_better();
+  if (metric.has_draws()) out["draws"] = metric.draws();
   return out;
 }
 
@@ -41,6 +42,9 @@ v1::Metric MetricFromJson(const json& in) {
   metric.set_part(part);
   if (in.contains("standard_error") && in["standard_error"].is_number()) {
     metric.set_standard_error(in["standard_error"].get<double>());
+  }
+  if (in.contains("draws") && in["draws"].is_number_unsigned()) {
+    metric.set_draws(in["draws"].get<std::uint32_t>());
   }
   if (in.contains("higher_is_better")) {
     metric.set_higher_is_better(in["higher_is_better"].get<bool>());

@@ -156,6 +156,25 @@ TEST(EvaluateTest, ReportsTheBoundOfGaussianCodes) {
   EXPECT_THAT(Names(evaluation), Not(Contains("nll")));
 }
 
+TEST(EvaluateTest, EstimatesTheLikelihoodAsThePlanAsks) {
+  FakeModel model(4, 2);
+  model.sigma = 0.5f;
+  v1::TrainingPlan plan = Plan();
+  plan.mutable_training()->mutable_evaluation()->set_importance_draws(7);
+  plan.mutable_training()->mutable_evaluation()->set_importance_rows(100);
+  const auto evaluation = Evaluate(model, plan, *UniformData(), {});
+  ASSERT_TRUE(evaluation.ok()) << evaluation.status();
+  const v1::Metric nll = Figure(*evaluation, "test_iwae_nll");
+  EXPECT_EQ(nll.draws(), 7u);
+  EXPECT_GT(nll.standard_error(), 0);
+}
+
+TEST(EvaluateTest, EstimatesNothingWhereNoDrawsAreAskedFor) {
+  FakeModel model(4, 2);
+  model.sigma = 0.5f;
+  EXPECT_THAT(Names(Report(model, *UniformData())), Not(Contains("test_iwae_nll")));
+}
+
 TEST(EvaluateTest, ReportsTheLikelihoodOfDeterministicCodes) {
   FakeModel model(4, 1);
   model.gain = 0;

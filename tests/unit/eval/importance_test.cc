@@ -24,7 +24,8 @@ std::vector<float> Rows(std::size_t count) {
 
 double Nll(const Autoencoder& model, std::size_t rows, std::size_t draws, std::size_t threads = 1) {
   const std::vector<float> cells = Rows(rows);
-  return ImportanceNll(model, {cells.data(), rows, kColumns}, draws, 1, threads, {})->mean();
+  return ImportanceNll(model, RowsView(cells.data(), rows, kColumns), draws, 1, threads, {})
+      ->mean();
 }
 
 // The fake's exp(-|x - z|^2 / 2) under z ~ N(0, I) is exp(-|x|^2 / 4) / 2^(dim / 2), and its exact
@@ -90,9 +91,10 @@ TEST(ImportanceTest, EndsWhenAskedTo) {
   stop.request_stop();
   const std::vector<float> cells = Rows(3);
   const FakeModel model = ExactPosterior();
-  EXPECT_EQ(
-      ImportanceNll(model, {cells.data(), 3, kColumns}, 2, 1, 1, stop.get_token()).status().code(),
-      absl::StatusCode::kCancelled);
+  EXPECT_EQ(ImportanceNll(model, RowsView(cells.data(), 3, kColumns), 2, 1, 1, stop.get_token())
+                .status()
+                .code(),
+            absl::StatusCode::kCancelled);
 }
 
 }  // namespace

@@ -59,7 +59,12 @@ class OneBatch {
   }
 
   BatchLoss Forward(double beta = 1) {
-    pass.Begin({.rows = rows_, .indices = indices_, .seed = 3, .epoch = 2, .beta = beta});
+    pass.Begin({.rows = rows_,
+                .indices = indices_,
+                .seed = 3,
+                .epoch = 2,
+                .beta = beta,
+                .capacity = model_.spec().objective().elbo().capacity()});
     const std::size_t share = (rows_.rows + threads_ - 1) / threads_;
     for (std::size_t phase = 0; phase < pass.phases(); ++phase) {
       for (std::size_t t = 0; t < threads_; ++t) {

@@ -79,7 +79,7 @@ std::unique_ptr<ComposedAutoencoder> ImportPpca(const Dataset& data, const Ppca&
 // The negative bound of a linear model, its expectation over draws in closed form: what the mean
 // code leaves, plus the draws' spread |w_j|^2 sigma_j^2 / (2 s^2), plus the KL.
 double NegativeBound(const ComposedAutoencoder& model, const Dataset& data, double variance) {
-  const auto rows = data.rows(v1::PART_TRAIN);
+  const ConstMatrix rows = data.rows(v1::PART_TRAIN).dense();
   std::vector<double> score(rows.rows);
   std::vector<float> sigma(rows.rows * kDim);
   Workspace ws;
@@ -102,7 +102,7 @@ TEST(PpcaOracleTest, EveryImportanceWeightIsTheDensity) {
   const auto data = AllDigits();
   const Ppca ppca = FitPpca(*data);
   const auto model = ImportPpca(*data, ppca);
-  const auto rows = data->rows(v1::PART_TRAIN);
+  const ConstMatrix rows = data->rows(v1::PART_TRAIN).dense();
   EXPECT_NEAR(ImportanceNll(*model, rows, 1, 1, 1, {})->mean(), -kLogDensity, 6e-5);
   EXPECT_NEAR(ImportanceNll(*model, rows, 50, 2, 1, {})->mean(), -kLogDensity, 6e-5);
   std::vector<double> one(100), another(100);
@@ -176,7 +176,7 @@ Terms TermsOf(const std::string& objective) {
                              " } training { solver { gradient { epochs: 40 } } }"),
           *data);
   EXPECT_TRUE(result.ok()) << result.status();
-  const auto rows = data->rows(v1::PART_TRAIN);
+  const ConstMatrix rows = data->rows(v1::PART_TRAIN).dense();
   std::vector<double> kl(rows.rows);
   Workspace ws;
   result->model->Forward(rows, {.kl = kl}, ws);
