@@ -72,14 +72,14 @@ absl::StatusOr<CodeFile> FromHeader(const json& header) {
 std::size_t CodeFile::bytes_per_row() const { return columns * CellBytes(format); }
 
 v1::DenseRows CodeFile::Slice(std::uint64_t first, std::uint64_t count) const {
-  v1::DenseRows rows;
-  rows.set_columns(columns);
+  v1::DenseRows slice;
+  slice.set_columns(columns);
   const std::string_view bytes =
       std::string_view(codes).substr(first * bytes_per_row(), count * bytes_per_row());
   if (format != v1::DTYPE_INT8) {
-    rows.set_dtype(format);
-    rows.set_data(std::string(bytes));
-    return rows;
+    slice.set_dtype(format);
+    slice.set_data(std::string(bytes));
+    return slice;
   }
   std::vector<float> cells(bytes.size());
   for (std::size_t i = 0; i < bytes.size(); ++i) {
@@ -87,9 +87,9 @@ v1::DenseRows CodeFile::Slice(std::uint64_t first, std::uint64_t count) const {
     cells[i] =
         offset[entry] + scale[entry] * static_cast<float>(static_cast<signed char>(bytes[i]));
   }
-  rows.set_dtype(v1::DTYPE_FLOAT32);
-  rows.set_data(cells.data(), cells.size() * sizeof(float));
-  return rows;
+  slice.set_dtype(v1::DTYPE_FLOAT32);
+  slice.set_data(cells.data(), cells.size() * sizeof(float));
+  return slice;
 }
 
 std::string SerializeCodeFile(const CodeFile& file) {

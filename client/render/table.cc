@@ -68,13 +68,14 @@ std::string Table::ToText(bool bold) const {
 
 std::string Table::ToHtml() const {
   std::string html = "<table><tr>";
-  for (const std::string& header : headers_)
+  for (const std::string& header : headers_) {
     absl::StrAppend(&html, "<th>", HtmlText(header), "</th>");
+  }
   html += "</tr>\n";
   for (const auto& row : rows_) {
     html += "<tr>";
-    for (const std::string& cell : row) {
-      absl::StrAppend(&html, "<td class=\"text\">", HtmlText(Printable(cell)), "</td>");
+    for (const Cell& cell : row) {
+      absl::StrAppend(&html, "<td class=\"text\">", HtmlText(Printable(cell.text)), "</td>");
     }
     html += "</tr>\n";
   }

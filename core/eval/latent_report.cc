@@ -49,7 +49,8 @@ Sample Empty(std::size_t rows, std::size_t columns) {
 
 // As many draws of the Gaussian fitted to the codes as there are codes.
 absl::StatusOr<Sample> FittedDraws(const Sample& codes) {
-  LATENT_ASSIGN_OR_RETURN(const auto sampler, FitGaussianSampler(codes.view()));
+  LATENT_ASSIGN_OR_RETURN(const auto sampler,
+                          FitGaussianSampler(codes.view(), [] { return absl::OkStatus(); }));
   Sample draws = Empty(codes.rows, codes.columns);
   sampler->Draw(kSampleSeed, 1, draws.view());
   return draws;

@@ -116,8 +116,8 @@ absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasi
 std::uint64_t ProbeBytes(const v1::TrainingPlan& plan) {
   const v1::DatasetSchema& data = plan.data();
   const std::uint64_t rows =
-      std::min<std::uint64_t>(data.train_rows(), kMaxTrainRows) +
-      std::min<std::uint64_t>(std::max(data.test_rows(), data.validation_rows()), kMaxRows);
+      std::min<std::uint64_t>(data.train_rows(), kProbeTrainRows) +
+      std::min<std::uint64_t>(std::max(data.test_rows(), data.validation_rows()), kProbeRows);
   const std::uint64_t columns = data.columns();
   const std::uint64_t raw = columns > kMaxControlColumns ? 0 : columns;
   const std::uint64_t dim = plan.architecture().latent().dim();

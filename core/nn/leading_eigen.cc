@@ -1,6 +1,5 @@
 #include "core/nn/leading_eigen.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <atomic>
 #include <cmath>
@@ -8,12 +7,12 @@
 
 #include "core/base/random.h"
 #include "core/base/status.h"
+#include "core/nn/eigen_types.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
 
 using Columns = Eigen::MatrixXd;
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // Vectors that the matrix is applied to at a time.
 constexpr Eigen::Index kBlock = 16;
@@ -23,8 +22,6 @@ constexpr int kMaxRestarts = 300;
 // Of the sum of the eigenvalues that are not asked for; the second, of all, is rounding.
 constexpr double kTolerance = 1e-8;
 constexpr double kRounding = 1e-12;
-
-Eigen::Index Index(std::size_t value) { return static_cast<Eigen::Index>(value); }
 
 // Whole blocks, so that a basis fills up from nothing as from what is kept.
 Eigen::Index KeptVectors(Eigen::Index count) { return (count + 2 * kBlock - 1) / kBlock * kBlock; }

@@ -1,17 +1,13 @@
 #include "core/nn/linalg.h"
 
-#include <Eigen/Dense>
 #include <algorithm>
 #include <cmath>
 
 #include "core/base/status.h"
+#include "core/nn/eigen_types.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
-
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-Eigen::Index Index(std::size_t value) { return static_cast<Eigen::Index>(value); }
 
 Eigen::Map<const RowMajor> AsEigen(const DoubleMatrix& matrix) {
   return {matrix.cells.data(), Index(matrix.rows), Index(matrix.columns)};

@@ -1,26 +1,22 @@
 #include "core/nn/principal.h"
 
-#include <Eigen/Dense>
 #include <atomic>
 #include <cmath>
 #include <span>
 #include <utility>
 
 #include "core/base/status.h"
+#include "core/nn/eigen_types.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
 
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-constexpr std::size_t kBlockRows = 256;
-constexpr std::size_t kTile = 64;
+constexpr std::size_t kReadRows = 256;
+constexpr std::size_t kProductTile = 64;
 // Below this share of the greatest eigenvalue an axis that comes from inner products is no longer
 // orthogonal to the bit, and below the second it is noise.
 constexpr double kSmall = 1e-6;
 constexpr double kNone = 1e-13;
-
-Eigen::Index Index(std::size_t value) { return static_cast<Eigen::Index>(value); }
 
 // Calls fn for each task unless check ends it.
 absl::Status ForTasks(ThreadPool* pool, std::size_t tasks, CheckGoesOn check,
@@ -61,9 +57,9 @@ class InnerProducts {
 
 absl::Status InnerProducts::ReadCentred(ReadBlock read) {
   centred_.resize(Index(rows_), Index(columns_));
-  for (std::size_t first = 0; first < rows_; first += kBlockRows) {
+  for (std::size_t first = 0; first < rows_; first += kReadRows) {
     LATENT_RETURN_IF_ERROR(check_());
-    const ConstMatrix block = read(first, std::min(kBlockRows, rows_ - first));
+    const ConstMatrix block = read(first, std::min(kReadRows, rows_ - first));
     for (std::size_t r = 0; r < block.rows; ++r) {
       for (std::size_t c = 0; c < columns_; ++c) {
         const auto cell = static_cast<double>(block(r, c));
@@ -80,12 +76,12 @@ absl::Status InnerProducts::ReadCentred(ReadBlock read) {
 absl::StatusOr<DoubleMatrix> InnerProducts::Products() const {
   DoubleMatrix products(rows_, rows_);
   Eigen::Map<RowMajor> cells(products.cells.data(), Index(rows_), Index(rows_));
-  const std::size_t tiles = (rows_ + kTile - 1) / kTile;
+  const std::size_t tiles = (rows_ + kProductTile - 1) / kProductTile;
   LATENT_RETURN_IF_ERROR(ForTasks(pool_, tiles * tiles, check_, [&](std::size_t task) {
-    const std::size_t i = task / tiles * kTile, j = task % tiles * kTile;
+    const std::size_t i = task / tiles * kProductTile, j = task % tiles * kProductTile;
     if (j > i) return;
-    const Eigen::Index height = Index(std::min(kTile, rows_ - i));
-    const Eigen::Index width = Index(std::min(kTile, rows_ - j));
+    const Eigen::Index height = Index(std::min(kProductTile, rows_ - i));
+    const Eigen::Index width = Index(std::min(kProductTile, rows_ - j));
     cells.block(Index(i), Index(j), height, width).noalias() =
         centred_.middleRows(Index(i), height) * centred_.middleRows(Index(j), width).transpose() /
         static_cast<double>(rows_);
@@ -130,10 +126,10 @@ absl::StatusOr<PrincipalAxes> InnerProducts::Fit(ReadBlock read, std::size_t cou
   PrincipalAxes result{std::move(mean_), DoubleMatrix(count, columns_)};
   Eigen::Map<RowMajor> axes(result.axes.cells.data(), Index(count), Index(columns_));
   const Eigen::Map<const RowMajor> vectors(eigen.vectors.cells.data(), Index(found), Index(rows_));
-  const std::size_t tiles = (columns_ + kTile - 1) / kTile;
+  const std::size_t tiles = (columns_ + kProductTile - 1) / kProductTile;
   LATENT_RETURN_IF_ERROR(ForTasks(pool_, tiles, check_, [&](std::size_t tile) {
-    const Eigen::Index first = Index(tile * kTile);
-    const Eigen::Index width = std::min(Index(kTile), Index(columns_) - first);
+    const Eigen::Index first = Index(tile * kProductTile);
+    const Eigen::Index width = std::min(Index(kProductTile), Index(columns_) - first);
     axes.block(0, first, Index(found), width).noalias() =
         vectors * centred_.middleCols(first, width);
   }));
