@@ -34,7 +34,8 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
   } else if (model.latent().deterministic().activation() != v1::ACTIVATION_IDENTITY) {
     refuse("latent.deterministic.activation", "has an identity code; use ACTIVATION_IDENTITY");
   }
-  if (!model.objective().has_reconstruction()) {
+  // Another latent's objective follows from the latent, which has been refused.
+  if (model.latent().has_deterministic() && !model.objective().has_reconstruction()) {
     refuse("objective", "minimises the reconstruction alone; use objective reconstruction");
   }
   if (model.latent().dim() > data.columns) {

@@ -130,7 +130,7 @@ constexpr Part kLatents[] = {
     {"latent { dim: 3 gaussian {} }"
      "objective { elbo { draws: 2 capacity: 0.5 capacity_weight: 3 } }",
      false},
-    {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 capacity: 500 free_bits: 0.3 } }",
+    {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 capacity: 20 free_bits: 0.3 } }",
      true},
     {"latent { dim: 5 hierarchical { layers: [3, 2] hidden_units: 4 activation: ACTIVATION_TANH } }"
      "objective { elbo { draws: 2 } }",

@@ -57,7 +57,8 @@ constexpr Recipe kRecipes[] = {
     {"wae", "preset: 'wae'"},
     {"dlgm", "preset: 'dlgm'"},
     {"dlgmIwae", "preset: 'dlgm' architecture { objective { iwae { draws: 3 } } }"},
-    {"capacity", "preset: 'vae' architecture { objective { elbo { capacity: 3 } } }"},
+    {"capacity",
+     "preset: 'vae' architecture { objective { elbo { capacity: 3 warm_up_fraction: 0 } } }"},
     {"binarised", "preset: 'vae' architecture { binarise: BINARISE_DYNAMIC }"},
     {"sparseDenoisingVae",
      "preset: 'vae' architecture { corruption { gaussian {} } penalties { l1 { weight: 0.01 }"
