@@ -53,9 +53,9 @@ absl::StatusOr<CodeFormat> FormatOf(std::string_view field, v1::Dtype dtype) {
     case v1::DTYPE_INT8:
       return CodeFormat::kInt8;
     default:  // of newer clients
-      return InvalidField(std::string(field),
-                          absl::StrCat("expected DTYPE_FLOAT32, DTYPE_FLOAT16 or DTYPE_INT8, got ",
-                                       dtype));
+      return InvalidField(
+          std::string(field),
+          absl::StrCat("expected DTYPE_FLOAT32, DTYPE_FLOAT16 or DTYPE_INT8, got ", dtype));
   }
 }
 

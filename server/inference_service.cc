@@ -25,8 +25,7 @@ std::size_t WidthOf(const RequestCells& cells, const ServedModel& model) {
 // INT8 cells mean something where a version's scales turn them into codes: in Decode.
 template <typename Request>
 absl::Status CheckInt8(const Request&, const RequestCells& cells) {
-  if (std::is_same_v<Request, v1::DecodeRequest> ||
-      cells.rows->dense().dtype() != v1::DTYPE_INT8) {
+  if (std::is_same_v<Request, v1::DecodeRequest> || cells.rows->dense().dtype() != v1::DTYPE_INT8) {
     return absl::OkStatus();
   }
   return InvalidField(absl::StrCat(std::string(cells.field), ".dense.dtype"),

@@ -22,7 +22,7 @@ namespace {
 
 constexpr std::uint64_t kMaxFileBytes = 4ull << 30;
 
-struct Flags {
+struct CompressFlags {
   ModelFlags model;
   RowFlags rows;
   std::string format = "int8", output;
@@ -71,7 +71,7 @@ absl::StatusOr<GzipSizes> Gzip(const std::string& path) {
   }
 }
 
-absl::Status AppendCodes(const v1::EncodeResponse& encoded, CodeFile& file) {
+absl::Status AppendPacked(const v1::EncodeResponse& encoded, CodeFile& file) {
   const v1::DenseRows& codes = encoded.codes().dense();
   if (codes.dtype() != file.format) {
     return absl::UnimplementedError(
@@ -93,7 +93,7 @@ absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
   encode.set_format(file.format);
   LATENT_ASSIGN_OR_RETURN(auto encoded, context.client().Encode(std::move(encode), context.Call()));
   target.Answered(encoded.answered_by());
-  LATENT_RETURN_IF_ERROR(AppendCodes(encoded, file));
+  LATENT_RETURN_IF_ERROR(AppendPacked(encoded, file));
 
   v1::DecodeRequest decode;
   *decode.mutable_model() = target.selector();
@@ -118,7 +118,7 @@ absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
   return absl::OkStatus();
 }
 
-absl::Status Run(Context& context, const Flags& flags) {
+absl::Status RunCompress(Context& context, const CompressFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
   if (!source.cells()) {
     return absl::InvalidArgumentError("expected a file of rows: the error is measured against it");
@@ -161,7 +161,7 @@ absl::Status Run(Context& context, const Flags& flags) {
   return absl::OkStatus();
 }
 
-absl::Status RunDecompress(Context& context, const Flags& flags) {
+absl::Status RunDecompress(Context& context, const CompressFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(flags.rows.input, kMaxFileBytes));
   absl::StatusOr<CodeFile> file = ParseCodeFile(bytes);
   if (!file.ok()) return Annotate(file.status(), flags.rows.input);
@@ -198,7 +198,7 @@ absl::Status RunDecompress(Context& context, const Flags& flags) {
 
 void AddCompress(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("compress", "Keep a file of rows as codes");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CompressFlags>();
   AddModelOptions(*command, flags->model);
   command->add_option("IN", flags->rows.input, "File of rows: CSV, NPY or IDX, also .gz")
       ->required();
@@ -215,13 +215,14 @@ void AddCompress(CLI::App& app, Context& context) {
       "Example:\n"
       "  latent compress faces.npy --model faces --output faces.codes\n"
       "  latent decompress faces.codes --output again.npy");
-  command->callback(
-      [&context, flags] { context.command = [&context, flags] { return Run(context, *flags); }; });
+  command->callback([&context, flags] {
+    context.command = [&context, flags] { return RunCompress(context, *flags); };
+  });
 }
 
 void AddDecompress(CLI::App& app, Context& context) {
   CLI::App* command = app.add_subcommand("decompress", "Rows from a file of latent compress");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<CompressFlags>();
   command->add_option("IN", flags->rows.input, "File of latent compress")->required();
   command->add_option("--output", flags->output, "CSV or NPY file that the rows go to")->required();
   command->add_option("--model", flags->model.model, "Model (default: the one that made the file)");

@@ -10,13 +10,13 @@
 namespace latent::cli {
 namespace {
 
-struct Flags {
+struct EvaluateFlags {
   std::string model, alias, dataset;
   std::uint64_t version = 0;
   bool watch = false;
 };
 
-absl::Status Run(Context& context, const Flags& flags) {
+absl::Status RunEvaluate(Context& context, const EvaluateFlags& flags) {
   v1::CreateEvaluationJobRequest request;
   request.set_model(flags.model);
   if (flags.version > 0) request.set_version(flags.version);
@@ -42,7 +42,7 @@ absl::Status Run(Context& context, const Flags& flags) {
 void AddEvaluate(CLI::App& app, Context& context) {
   CLI::App* command =
       app.add_subcommand("evaluate", "Compute a version's figures on another dataset");
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<EvaluateFlags>();
   command->add_option("MODEL", flags->model, "Name of the model")->required();
   command->add_option("--dataset", flags->dataset, "A READY dataset of the same width")->required();
   CLI::Option* version =
@@ -51,8 +51,9 @@ void AddEvaluate(CLI::App& app, Context& context) {
       ->excludes(version);
   command->add_flag("--watch", flags->watch, "Follow the job to its end and show its figures");
   command->footer("Example:\n  latent evaluate faces --dataset faces-2025 --watch");
-  command->callback(
-      [&context, flags] { context.command = [&context, flags] { return Run(context, *flags); }; });
+  command->callback([&context, flags] {
+    context.command = [&context, flags] { return RunEvaluate(context, *flags); };
+  });
 }
 
 }  // namespace latent::cli

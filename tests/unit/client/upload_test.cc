@@ -127,11 +127,11 @@ TEST_F(UploadTest, SendsEveryFileInChunks) {
 
 TEST_F(UploadTest, SendsTheHashOfEachFileInOrder) {
   AddFile("b", "abc");
-  AddFile("a", "");
+  AddFile("a", "abcd");
   ASSERT_TRUE(Run().ok());
   EXPECT_THAT(service_.sha256,
               ElementsAre("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-                          "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"));
+                          "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589"));
 }
 
 TEST_F(UploadTest, ResumesWhereTheServerStandsAfterABreak) {
