@@ -160,7 +160,11 @@ absl::Status DatasetServiceHandler::List(const v1::ListDatasetsRequest& request,
   LATENT_ASSIGN_OR_RETURN(const auto listing, backend_->store().datasets().List(
                                                   {request.page_size(), request.page_token()}));
   for (const DatasetRecord& record : listing.datasets) {
-    ToMessage(record, response->add_datasets());
+    v1::Dataset* dataset = response->add_datasets();
+    ToMessage(record, dataset);
+    // A page of vocabularies would not fit in a message.
+    dataset->clear_column_names();
+    dataset->clear_column_groups();
   }
   response->set_next_page_token(listing.next_page_token);
   return absl::OkStatus();

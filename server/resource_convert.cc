@@ -19,6 +19,20 @@ CsvOptions CsvOf(const v1::CsvOptions& csv) {
   if (csv.has_header()) options.header = csv.header();
   options.label_column = csv.label_column();
   if (!csv.delimiter().empty()) options.delimiter = csv.delimiter()[0];
+  options.allow_missing = csv.allow_missing();
+  for (const v1::ColumnDeclaration& column : csv.columns()) {
+    options.columns.push_back(
+        {.column = column.column(), .kind = static_cast<CsvColumnKind>(column.kind())});
+  }
+  return options;
+}
+
+PairsOptions PairsOf(const v1::PairsOptions& pairs) {
+  PairsOptions options;
+  options.user_column = pairs.user_column();
+  options.item_column = pairs.item_column();
+  options.weight_column = pairs.weight_column();
+  if (pairs.has_binarise_at()) options.binarise_at = pairs.binarise_at();
   return options;
 }
 
@@ -44,7 +58,9 @@ void CheckMessage(const v1::DatasetDeclaration& declaration, const std::string& 
                   absl::StrCat("expected TRAIN, VALIDATION or TEST, got ", file.part()));
     }
     if (!v1::FileFormat_IsValid(file.format())) {
-      errors->Add(path + ".format", absl::StrCat("expected IDX, CSV or NPY, got ", file.format()));
+      errors->Add(
+          path + ".format",
+          absl::StrCat("expected one of the formats in GetServerInfo, got ", file.format()));
     }
   }
   if (declaration.csv().delimiter().size() > 1) {
@@ -90,6 +106,8 @@ absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declar
   if (declaration.libsvm().has_index_base()) {
     request.libsvm.index_base = static_cast<int>(declaration.libsvm().index_base());
   }
+  request.pairs = PairsOf(declaration.pairs());
+  request.array = declaration.array();
   request.split = SplitOf(declaration.split());
   request.label_names.assign(declaration.label_names().begin(), declaration.label_names().end());
   LATENT_RETURN_IF_ERROR(CheckDeclaration(request, prefix));
@@ -131,6 +149,9 @@ void ToMessage(const DatasetRecord& record, v1::Dataset* out) {
   out->set_value_scale(info.value_scale);
   out->set_sparse(info.sparse);
   out->set_stored_cells(info.stored_cells());
+  out->set_has_row_ids(info.has_row_ids);
+  out->mutable_column_groups()->Assign(info.column_groups.begin(), info.column_groups.end());
+  out->set_may_miss(info.may_miss);
   if (info.index_base) out->set_index_base(static_cast<std::uint32_t>(*info.index_base));
 }
 

@@ -1,7 +1,12 @@
+#include <stdlib.h>
+
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <memory>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -13,6 +18,7 @@
 #include "client/render/text.h"
 #include "client/upload.h"
 #include "core/base/status.h"
+#include "core/data/png_folder.h"
 
 namespace latent::cli {
 namespace {
@@ -23,6 +29,46 @@ struct UploadFlags {
   std::optional<double> value_scale, test_fraction, validation_fraction;
   std::optional<std::uint64_t> split_seed;
   bool header = false, no_header = false;
+  std::string format, pairs_columns, array, missing;
+  std::vector<std::string> columns;
+  std::optional<double> binarise_at;
+  std::optional<std::uint32_t> index_base;
+};
+
+// Files that are made for an upload and go with it.
+class ScratchFiles {
+ public:
+  ScratchFiles() = default;
+  ~ScratchFiles() {
+    std::error_code ignored;
+    if (!folder_.empty()) std::filesystem::remove_all(folder_, ignored);
+  }
+  ScratchFiles(const ScratchFiles&) = delete;
+  ScratchFiles& operator=(const ScratchFiles&) = delete;
+
+  // Packs a folder of pictures; the archive's path. Other paths are returned as they are.
+  absl::StatusOr<std::string> Packed(const std::string& path) {
+    if (!std::filesystem::is_directory(path)) return path;
+    if (folder_.empty()) {
+      std::string pattern = (std::filesystem::temp_directory_path() / "latent_XXXXXX").string();
+      if (mkdtemp(pattern.data()) == nullptr) {
+        return absl::ErrnoToStatus(errno, "making a scratch folder");
+      }
+      folder_ = pattern;
+    }
+    const std::filesystem::path folder = std::filesystem::path(path).lexically_normal();
+    const std::string name =
+        (folder.has_filename() ? folder : folder.parent_path()).filename().string();
+    const std::string zip = absl::StrCat(folder_, "/", count_++, "/");
+    std::filesystem::create_directory(zip);
+    const absl::Status packed = PackPngFolder(path, absl::StrCat(zip, name, ".zip"));
+    if (!packed.ok()) return packed;
+    return absl::StrCat(zip, name, ".zip");
+  }
+
+ private:
+  std::string folder_;
+  int count_ = 0;
 };
 
 struct Declared {
@@ -48,6 +94,67 @@ void Declare(const std::vector<std::string>& paths, v1::FileRole role, v1::Part 
   }
 }
 
+// "pairs" to FILE_FORMAT_PAIRS, for every file of rows.
+absl::Status SetFormat(const std::string& name, v1::DatasetDeclaration* declaration) {
+  std::string upper = absl::AsciiStrToUpper(name);
+  std::replace(upper.begin(), upper.end(), '-', '_');
+  v1::FileFormat format = v1::FILE_FORMAT_UNSPECIFIED;
+  if (!v1::FileFormat_Parse("FILE_FORMAT_" + upper, &format)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--format: expected idx, csv, npy, libsvm, pairs, npz, png-zip or safetensors, got \"",
+        name, "\""));
+  }
+  for (v1::DatasetFile& file : *declaration->mutable_files()) {
+    if (file.role() == v1::FILE_ROLE_ROWS) file.set_format(format);
+  }
+  return absl::OkStatus();
+}
+
+// "user,item" or "user,item,weight".
+absl::Status SetPairsColumns(const std::string& text, v1::PairsOptions* pairs) {
+  const std::vector<std::string> names = absl::StrSplit(text, ',');
+  if (names.size() < 2 || names.size() > 3) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--pairs-columns: expected USER,ITEM or USER,ITEM,WEIGHT, got \"", text, "\""));
+  }
+  pairs->set_user_column(names[0]);
+  pairs->set_item_column(names[1]);
+  if (names.size() == 3) pairs->set_weight_column(names[2]);
+  return absl::OkStatus();
+}
+
+// "NAME=categorical".
+absl::Status AddColumn(const std::string& text, v1::CsvOptions* csv) {
+  const auto equals = text.rfind('=');
+  const std::string kind =
+      equals == std::string::npos ? "" : absl::AsciiStrToUpper(text.substr(equals + 1));
+  v1::ColumnKind value = v1::COLUMN_KIND_UNSPECIFIED;
+  if (!v1::ColumnKind_Parse("COLUMN_KIND_" + kind, &value)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "--column: expected NAME=numeric|categorical|label|id|ignored, got \"", text, "\""));
+  }
+  v1::ColumnDeclaration* column = csv->add_columns();
+  column->set_column(text.substr(0, equals));
+  column->set_kind(value);
+  return absl::OkStatus();
+}
+
+absl::Status DeclareFormats(const UploadFlags& flags, v1::DatasetDeclaration* declaration) {
+  absl::Status status;
+  if (!flags.format.empty()) status.Update(SetFormat(flags.format, declaration));
+  if (!flags.pairs_columns.empty()) {
+    status.Update(SetPairsColumns(flags.pairs_columns, declaration->mutable_pairs()));
+  }
+  for (const std::string& column : flags.columns) {
+    status.Update(AddColumn(column, declaration->mutable_csv()));
+  }
+  if (flags.binarise_at) declaration->mutable_pairs()->set_binarise_at(*flags.binarise_at);
+  if (flags.index_base) declaration->mutable_libsvm()->set_index_base(*flags.index_base);
+  if (flags.missing == "allow") declaration->mutable_csv()->set_allow_missing(true);
+  declaration->set_array(flags.array);
+  return status;
+}
+
 absl::StatusOr<Declared> DeclareUpload(const UploadFlags& flags) {
   Declared declared;
   v1::DatasetDeclaration& declaration = declared.declaration;
@@ -65,7 +172,10 @@ absl::StatusOr<Declared> DeclareUpload(const UploadFlags& flags) {
   if (flags.value_scale) declaration.set_value_scale(*flags.value_scale);
   if (flags.header || flags.no_header) declaration.mutable_csv()->set_header(flags.header);
   if (!flags.label_column.empty()) declaration.mutable_csv()->set_label_column(flags.label_column);
-  if (!flags.delimiter.empty()) declaration.mutable_csv()->set_delimiter(flags.delimiter);
+  const bool tab = flags.delimiter == "tab" || flags.delimiter == "\\t";
+  if (!flags.delimiter.empty()) {
+    declaration.mutable_csv()->set_delimiter(tab ? "\t" : flags.delimiter);
+  }
   v1::SplitOptions split;
   if (flags.test_fraction) split.set_test_fraction(*flags.test_fraction);
   if (flags.validation_fraction) split.set_validation_fraction(*flags.validation_fraction);
@@ -74,6 +184,8 @@ absl::StatusOr<Declared> DeclareUpload(const UploadFlags& flags) {
   for (absl::string_view name : absl::StrSplit(flags.label_names, ',', absl::SkipEmpty())) {
     declaration.add_label_names(std::string(name));
   }
+  const absl::Status formats = DeclareFormats(flags, &declaration);
+  if (!formats.ok()) return formats;
   return declared;
 }
 
@@ -93,7 +205,16 @@ std::string ProgressText(const UploadProgress& progress, bool unicode) {
   return "";
 }
 
-absl::Status UploadDataset(Context& context, const UploadFlags& flags) {
+absl::Status UploadDataset(Context& context, const UploadFlags& given) {
+  UploadFlags flags = given;
+  ScratchFiles scratch;
+  for (auto* paths : {&flags.train, &flags.validation, &flags.test}) {
+    for (std::string& path : *paths) {
+      const auto packed = scratch.Packed(path);
+      if (!packed.ok()) return packed.status();
+      path = *packed;
+    }
+  }
   const auto declared = DeclareUpload(flags);
   if (!declared.ok()) return declared.status();
   absl::StatusOr<v1::Dataset> dataset;
@@ -119,7 +240,10 @@ void AddUpload(CLI::App& datasets, Context& context) {
   CLI::App* command = datasets.add_subcommand("upload", "Upload files as a dataset");
   auto flags = std::make_shared<UploadFlags>();
   command->add_option("NAME", flags->name, "Name of the dataset")->required();
-  command->add_option("--train", flags->train, "Files of training rows (IDX, CSV, NPY; .gz)")
+  command
+      ->add_option("--train", flags->train,
+                   "Files of training rows (IDX, CSV, NPY, NPZ, libsvm, pairs, zip of PNG,\n"
+                   "safetensors; .gz), or folders of PNG")
       ->required();
   command->add_option("--train-labels", flags->train_labels, "Files of their labels");
   command->add_option("--validation", flags->validation, "Files of validation rows");
@@ -133,7 +257,23 @@ void AddUpload(CLI::App& datasets, Context& context) {
                       "CSV column with the label: name, or index from 0 (negative: from the end)");
   CLI::Option* header = command->add_flag("--header", flags->header, "CSV files have a header");
   command->add_flag("--no-header", flags->no_header, "CSV files have none")->excludes(header);
-  command->add_option("--delimiter", flags->delimiter, "CSV separator (default: ,)");
+  command->add_option("--delimiter", flags->delimiter,
+                      "CSV separator, or tab (default: tab in .tsv, else ,)");
+  command->add_option("--format", flags->format,
+                      "idx, csv, npy, libsvm, pairs, npz, png-zip or safetensors (default: by the "
+                      "file's name, then its first bytes)");
+  command->add_option("--pairs-columns", flags->pairs_columns,
+                      "Of pairs: USER,ITEM[,WEIGHT] by name or index (default: 0,1 and, if there "
+                      "are three columns, 2)");
+  command->add_option("--binarise-at", flags->binarise_at,
+                      "Of pairs: leave out those of less weight, count the others as 1");
+  command->add_option("--index-base", flags->index_base,
+                      "Of libsvm: number of the first column, 0 or 1 (default: by the indices)");
+  command->add_option("--array", flags->array, "Of npz and safetensors: which array");
+  command->add_option("--column", flags->columns,
+                      "CSV: NAME=numeric|categorical|label|id|ignored instead of a guess");
+  command->add_option("--missing", flags->missing, "CSV: whether cells may be missing")
+      ->check(CLI::IsMember({"allow", "refuse"}));
   command->add_option("--test-fraction", flags->test_fraction,
                       "Share set aside as TEST without --test (default: 0.1)");
   command->add_option("--validation-fraction", flags->validation_fraction,
@@ -146,7 +286,9 @@ void AddUpload(CLI::App& datasets, Context& context) {
       "Examples:\n"
       "  latent datasets upload digits --train digits.csv.gz --label-column -1 --row-shape 8x8x1\n"
       "  latent datasets upload fashion --train train-images.gz --train-labels train-labels.gz \\\n"
-      "    --test test-images.gz --test-labels test-labels.gz");
+      "    --test test-images.gz --test-labels test-labels.gz\n"
+      "  latent datasets upload films --train u.data --format pairs --delimiter tab \\\n"
+      "    --pairs-columns 0,1,2 --binarise-at 4");
   OnCommand(*command, context, flags, UploadDataset);
 }
 

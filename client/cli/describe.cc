@@ -1,6 +1,9 @@
 #include "client/cli/describe.h"
 
+#include <algorithm>
 #include <ctime>
+#include <string>
+#include <vector>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -166,6 +169,43 @@ void AddFields(const Message& message, const std::string& prefix, Table* table) 
   }
 }
 
+// "categorical (3): no, yes, maybe; missing 1.2 %".
+std::string DescribeColumn(const v1::ColumnGroup& group) {
+  constexpr int kMostCategories = 8;
+  std::string text = absl::AsciiStrToLower(v1::ColumnKind_Name(group.kind()).substr(12));
+  if (group.categories_size() > 0) {
+    std::vector<std::string> names;
+    for (int i = 0; i < std::min(group.categories_size(), kMostCategories); ++i) {
+      names.push_back(group.categories(i));
+    }
+    absl::StrAppend(&text, " (", group.categories_size(), "): ", absl::StrJoin(names, ", "),
+                    group.categories_size() > kMostCategories ? ", ..." : "");
+  }
+  if (group.missing_share() > 0) {
+    absl::StrAppend(&text, "; missing ", FormatNumber(100 * group.missing_share(), 3), " %");
+  }
+  return text;
+}
+
+// What is said of columns: all groups, unless all are numbers or there are very many.
+void AddColumns(const v1::Dataset& dataset, Table* table) {
+  constexpr int kMostColumns = 100;
+  int numeric = 0;
+  for (const v1::ColumnGroup& group : dataset.column_groups()) {
+    numeric += group.kind() == v1::COLUMN_KIND_NUMERIC && group.missing_share() == 0 ? 1 : 0;
+  }
+  if (numeric == dataset.column_groups_size()) return;
+  int shown = 0;
+  for (const v1::ColumnGroup& group : dataset.column_groups()) {
+    if (shown++ == kMostColumns) {
+      table->AddRow({"...", absl::StrCat(dataset.column_groups_size() - kMostColumns,
+                                         " columns more; --output-format json shows all")});
+      return;
+    }
+    table->AddRow({"column " + group.name(), DescribeColumn(group)});
+  }
+}
+
 Table DescribeDataset(const v1::Dataset& dataset) {
   Table table({"field", "value"});
   table.AddRow({"name", dataset.declaration().name()});
@@ -184,6 +224,11 @@ Table DescribeDataset(const v1::Dataset& dataset) {
         {"range", absl::StrCat(FormatNumber(dataset.min()), " to ", FormatNumber(dataset.max()))});
     table.AddRow({"value_scale", FormatNumber(dataset.value_scale(), 9)});
     table.AddRow({"labels", dataset.has_labels() ? "yes" : "no"});
+    AddIf(dataset.has_row_ids(), "row_ids", "yes", &table);
+    AddIf(dataset.sparse(), "stored_cells", absl::StrCat(dataset.stored_cells(), " (sparse)"),
+          &table);
+    AddIf(dataset.has_index_base(), "index_base", absl::StrCat(dataset.index_base()), &table);
+    AddColumns(dataset, &table);
   }
   AddIf(dataset.label_names_size() > 0, "label_names", absl::StrJoin(dataset.label_names(), ", "),
         &table);

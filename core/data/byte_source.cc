@@ -39,6 +39,7 @@ class FileSource : public ByteSource {
     return got;
   }
   std::uint64_t remaining_bound() const override { return remaining_; }
+  std::string path() const override { return path_; }
 
  private:
   const int fd_;
@@ -79,6 +80,7 @@ class PrefixedSource : public ByteSource {
   std::uint64_t remaining_bound() const override {
     return prefix_.size() - used_ + rest_->remaining_bound();
   }
+  std::string path() const override { return rest_->path(); }
 
  private:
   const std::string prefix_;

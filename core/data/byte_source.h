@@ -20,6 +20,8 @@ class ByteSource {
   virtual absl::StatusOr<std::size_t> Read(std::span<char> out) = 0;
   // An upper bound on the bytes that can still come, known without reading them.
   virtual std::uint64_t remaining_bound() const = 0;
+  // The file that the bytes are the whole of; "" if they come from elsewhere.
+  virtual std::string path() const { return ""; }
 };
 
 // Unpacked bytes may exceed packed ones by this factor (deflate's own limit is 1032) beyond a first

@@ -101,6 +101,14 @@ v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
     schema.set_sparse(true);
     schema.set_stored_cells(info.stored_cells());
   }
+  schema.set_may_miss(info.may_miss);
+  const bool plain =
+      !info.may_miss && std::all_of(info.column_groups.begin(), info.column_groups.end(),
+                                    [](const v1::ColumnGroup& group) {
+                                      return group.kind() != v1::COLUMN_KIND_CATEGORICAL;
+                                    });
+  if (!plain)
+    schema.mutable_column_groups()->Assign(info.column_groups.begin(), info.column_groups.end());
   return schema;
 }
 

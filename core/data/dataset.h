@@ -37,6 +37,11 @@ struct DatasetInfo {
   std::array<std::uint64_t, 4> part_cells{};  // cells that are stored, by v1::Part; sparse only
   bool has_row_ids = false;                   // e.g. the users of user-item pairs
   std::optional<int> index_base = {};         // number of libsvm files' first column
+  // What the columns of CSV files are, in the files' order; empty for other formats. Categorical
+  // ones become `count` columns of the dataset, "name=category" each; labels, ids and ignored ones
+  // none.
+  std::vector<v1::ColumnGroup> column_groups = {};
+  bool may_miss = false;  // Dataset::missing says which cells have no value
 
   std::uint64_t rows(v1::Part part) const { return part_rows[static_cast<std::size_t>(part)]; }
   // Cells that are stored, of all parts; of dense rows all of them.
@@ -45,6 +50,23 @@ struct DatasetInfo {
 
 // What a model keeps of it.
 v1::DatasetSchema SchemaOf(const DatasetInfo& info);
+
+// Which cells have no value. A view, as rows are.
+class MissingMask {
+ public:
+  MissingMask() = default;  // none
+  MissingMask(const std::uint8_t* bits, std::size_t columns)
+      : bits_(bits), row_bytes_((columns + 7) / 8) {}
+
+  bool any() const { return bits_ != nullptr; }
+  bool operator()(std::size_t r, std::size_t c) const {
+    return bits_ != nullptr && (bits_[r * row_bytes_ + c / 8] >> c % 8 & 1) != 0;
+  }
+
+ private:
+  const std::uint8_t* bits_ = nullptr;
+  std::size_t row_bytes_ = 0;
+};
 
 class Dataset {
  public:
@@ -57,6 +79,8 @@ class Dataset {
   virtual std::span<const std::int32_t> labels(v1::Part part) const = 0;
   // The id that the file gives row r; empty if there are none.
   virtual std::string_view row_id(v1::Part part, std::size_t r) const = 0;
+  // The cells of a part that have no value: rows() holds their column's mean over TRAIN there.
+  virtual MissingMask missing(v1::Part) const { return {}; }
 };
 
 // A dataset whose rows a caller made; for tests and tools.

@@ -11,7 +11,7 @@
 namespace latent {
 namespace {
 
-// 2 knows sparse rows and row ids.
+// 2 knows sparse rows, row ids, columns that are no numbers and missing cells.
 constexpr int kFormatVersion = 2;
 constexpr std::uint64_t kMaxInfoBytes = 64 << 20;
 
@@ -36,6 +36,17 @@ nlohmann::json ToJson(const DatasetInfo& info, const DatasetHashes& hashes) {
                          {"sparse", info.sparse},
                          {"has_row_ids", info.has_row_ids}};
   if (info.index_base) json["index_base"] = *info.index_base;
+  if (info.may_miss) json["may_miss"] = true;
+  for (const v1::ColumnGroup& group : info.column_groups) {
+    json["column_groups"].push_back(
+        {{"name", group.name()},
+         {"kind", static_cast<int>(group.kind())},
+         {"first", group.first()},
+         {"count", group.count()},
+         {"categories",
+          std::vector<std::string>(group.categories().begin(), group.categories().end())},
+         {"missing_share", group.missing_share()}});
+  }
   for (const v1::Part part : kDatasetParts) {
     const auto index = static_cast<std::size_t>(part);
     nlohmann::json& entry = json["parts"][PartFileStem(part)];
@@ -68,6 +79,18 @@ StoredDatasetInfo FromJson(const nlohmann::json& json) {
   info.sparse = json.value("sparse", false);  // absent in version 1
   info.has_row_ids = json.value("has_row_ids", false);
   if (json.contains("index_base")) info.index_base = json.at("index_base").get<int>();
+  info.may_miss = json.value("may_miss", false);
+  for (const nlohmann::json& entry : json.value("column_groups", nlohmann::json::array())) {
+    v1::ColumnGroup& group = info.column_groups.emplace_back();
+    group.set_name(entry.at("name").get<std::string>());
+    group.set_kind(static_cast<v1::ColumnKind>(entry.at("kind").get<int>()));
+    group.set_first(entry.at("first").get<std::uint32_t>());
+    group.set_count(entry.at("count").get<std::uint32_t>());
+    for (const auto& category : entry.at("categories")) {
+      group.add_categories(category.get<std::string>());
+    }
+    group.set_missing_share(entry.at("missing_share").get<double>());
+  }
   for (const v1::Part part : kDatasetParts) {
     const auto index = static_cast<std::size_t>(part);
     const nlohmann::json& entry = json.at("parts").at(PartFileStem(part));

@@ -95,6 +95,35 @@ void CheckFraction(double fraction, const std::string& path, FieldErrors& errors
   errors.Add(path, absl::StrCat("expected 0 to ", kMaxFraction, ", got ", fraction));
 }
 
+bool IsColumn(const std::string& name) { return name.size() <= kMaxNameBytes && IsUtf8(name); }
+
+void CheckColumns(const ParseRequest& request, const std::string& prefix, FieldErrors& errors) {
+  const std::string name = absl::StrCat("expected at most ", kMaxNameBytes, " bytes of UTF-8");
+  if (request.csv.columns.size() > kMaxColumns) {
+    errors.Add(prefix + "csv.columns", absl::StrCat("expected at most ", kMaxColumns, ", got ",
+                                                    request.csv.columns.size()));
+    return;
+  }
+  for (std::size_t c = 0; c < request.csv.columns.size(); ++c) {
+    const CsvDeclaredColumn& column = request.csv.columns[c];
+    const std::string path = absl::StrCat(prefix, "csv.columns[", c, "]");
+    if (column.column.empty() || !IsColumn(column.column)) {
+      errors.Add(path + ".column", absl::StrCat(name, ", not empty"));
+    }
+    if (column.kind <= CsvColumnKind::kGuess || column.kind > CsvColumnKind::kIgnored) {
+      errors.Add(path + ".kind", "expected NUMERIC, CATEGORICAL, LABEL, ID or IGNORED");
+    }
+  }
+  if (!IsColumn(request.pairs.user_column)) errors.Add(prefix + "pairs.user_column", name);
+  if (!IsColumn(request.pairs.item_column)) errors.Add(prefix + "pairs.item_column", name);
+  if (!IsColumn(request.pairs.weight_column)) errors.Add(prefix + "pairs.weight_column", name);
+  if (request.pairs.binarise_at && !std::isfinite(*request.pairs.binarise_at)) {
+    errors.Add(prefix + "pairs.binarise_at",
+               absl::StrCat("expected a finite number, got ", *request.pairs.binarise_at));
+  }
+  if (!IsColumn(request.array)) errors.Add(prefix + "array", name);
+}
+
 }  // namespace
 
 absl::Status CheckDeclaration(const ParseRequest& request, const std::string& prefix) {
@@ -106,7 +135,8 @@ absl::Status CheckDeclaration(const ParseRequest& request, const std::string& pr
                absl::StrCat("expected a finite number that is not 0, got ", *request.value_scale));
   }
   constexpr std::string_view kDelimiters = ",;:|\t ";
-  if (kDelimiters.find(request.csv.delimiter) == std::string_view::npos) {
+  if (request.csv.delimiter != '\0' &&
+      kDelimiters.find(request.csv.delimiter) == std::string_view::npos) {
     errors.Add(prefix + "csv.delimiter",
                "expected one of \",\", \";\", \":\", \"|\", tab and space");
   }
@@ -119,6 +149,7 @@ absl::Status CheckDeclaration(const ParseRequest& request, const std::string& pr
     errors.Add(prefix + "csv.label_column",
                absl::StrCat("expected at most ", kMaxNameBytes, " bytes of UTF-8"));
   }
+  CheckColumns(request, prefix, errors);
   CheckFraction(request.split.test_fraction, prefix + "split.test_fraction", errors);
   CheckFraction(request.split.validation_fraction, prefix + "split.validation_fraction", errors);
   CheckLabelNames(request, prefix, errors);
@@ -138,9 +169,22 @@ std::string CanonicalDeclaration(const ParseRequest& request) {
   if (request.value_scale) json["value_scale"] = *request.value_scale;
   if (request.csv.header) json["csv"]["header"] = *request.csv.header;
   json["csv"]["label_column"] = request.csv.label_column;
-  json["csv"]["delimiter"] = std::string(1, request.csv.delimiter);
+  // An absent one has always been written so; what it means is settled by the files' names.
+  json["csv"]["delimiter"] =
+      std::string(1, request.csv.delimiter == '\0' ? ',' : request.csv.delimiter);
   // Left out if not given, as is every later field: hashes of older declarations stay.
   if (request.libsvm.index_base) json["libsvm"]["index_base"] = *request.libsvm.index_base;
+  if (request.csv.allow_missing) json["csv"]["allow_missing"] = true;
+  for (const CsvDeclaredColumn& column : request.csv.columns) {
+    json["csv"]["columns"].push_back(
+        {{"column", column.column}, {"kind", static_cast<int>(column.kind)}});
+  }
+  const PairsOptions& pairs = request.pairs;
+  if (!pairs.user_column.empty()) json["pairs"]["user_column"] = pairs.user_column;
+  if (!pairs.item_column.empty()) json["pairs"]["item_column"] = pairs.item_column;
+  if (!pairs.weight_column.empty()) json["pairs"]["weight_column"] = pairs.weight_column;
+  if (pairs.binarise_at) json["pairs"]["binarise_at"] = *pairs.binarise_at;
+  if (!request.array.empty()) json["array"] = request.array;
   json["split"] = {{"test_fraction", request.split.test_fraction},
                    {"validation_fraction", request.split.validation_fraction},
                    {"seed", request.split.seed}};

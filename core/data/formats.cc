@@ -19,10 +19,15 @@ namespace {
 // Of formats that are known by name alone.
 bool LooksLikeNothing(std::string_view) { return false; }
 
-constexpr std::array<Format, 4> kFormats = {{
+constexpr std::array<Format, 8> kFormats = {{
     {FileFormat::kIdx, "idx", "ubyte", &LooksLikeIdx, &OpenIdx},
     {FileFormat::kNpy, "npy", ".npy", &LooksLikeNpy, &OpenNpy},
+    {FileFormat::kNpz, "npz", ".npz", &LooksLikeNothing, &OpenNpz},
+    {FileFormat::kPngZip, "png-zip", ".zip", &LooksLikeZip, &OpenPngZip},
+    {FileFormat::kSafetensors, "safetensors", ".safetensors", &LooksLikeSafetensors,
+     &OpenSafetensors},
     {FileFormat::kLibsvm, "libsvm", "svm", &LooksLikeNothing, &OpenLibsvm},
+    {FileFormat::kPairs, "pairs", ".pairs", &LooksLikeNothing, &OpenPairs},
     // Last: nearly every text may be CSV.
     {FileFormat::kCsv, "csv", ".csv", &LooksLikeCsv, &OpenCsv},
 }};
@@ -84,6 +89,22 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenRows(std::unique_ptr<ByteSource> 
   if (head.empty()) return BadFile(options.name, "is empty");
   LATENT_ASSIGN_OR_RETURN(const Format* const found, FindFormat(format, options.name, head));
   return found->open(std::move(unpacked), options);
+}
+
+absl::StatusOr<FileFormat> FormatOf(const std::string& path, FileFormat declared,
+                                    const std::string& name) {
+  if (declared != FileFormat::kGuess) return declared;
+  LATENT_ASSIGN_OR_RETURN(auto bytes, OpenFile(path));
+  LATENT_ASSIGN_OR_RETURN(auto unpacked, UnpackIfGzip(std::move(bytes), name));
+  LATENT_ASSIGN_OR_RETURN(const std::string head, Peek(unpacked, kHeadBytes));
+  if (head.empty()) return BadFile(name, "is empty");
+  LATENT_ASSIGN_OR_RETURN(const Format* const found, FindFormat(declared, name, head));
+  return found->format;
+}
+
+char DelimiterOf(const CsvOptions& csv, std::string_view file_name) {
+  if (csv.delimiter != '\0') return csv.delimiter;
+  return LowerStem(file_name).ends_with(".tsv") ? '\t' : ',';
 }
 
 absl::StatusOr<RowTable> ReadRows(const std::string& path, FileFormat format,

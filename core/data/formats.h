@@ -22,12 +22,62 @@ namespace latent {
 inline constexpr std::uint32_t kMaxColumns = 65'536;
 
 // Numbers are those of latent.v1.FileFormat.
-enum class FileFormat { kGuess = 0, kIdx = 1, kCsv = 2, kNpy = 3, kLibsvm = 4 };
+enum class FileFormat {
+  kGuess = 0,
+  kIdx = 1,
+  kCsv = 2,
+  kNpy = 3,
+  kLibsvm = 4,
+  kPairs = 5,
+  kNpz = 6,
+  kPngZip = 7,
+  kSafetensors = 8,
+};
+
+// What a column of a CSV file holds. Numbers are those of latent.v1.ColumnKind.
+enum class CsvColumnKind {
+  kGuess = 0,
+  kNumeric = 1,
+  kCategorical = 2,  // becomes one cell a category, 1 in the one that is met
+  kLabel = 3,
+  kId = 4,       // the row's id, no cell
+  kIgnored = 5,  // no cell
+};
+struct CsvDeclaredColumn {
+  std::string column;  // by name or 0-based index, negative from the end
+  CsvColumnKind kind = CsvColumnKind::kGuess;
+};
+// A column of a file as it is read.
+struct CsvColumn {
+  std::string name;
+  CsvColumnKind kind = CsvColumnKind::kNumeric;
+  std::vector<std::string> categories;  // of categorical columns; of labels that are texts
+};
+// All columns of the files of a dataset (csv_schema.h).
+struct CsvSchema {
+  bool has_header = false;
+  std::vector<CsvColumn> columns;
+};
 
 struct CsvOptions {
   std::optional<bool> header = {};  // absent: there is one if a cell of the first line is no number
   std::string label_column = {};    // by name or 0-based index, negative from the end; "" for none
-  char delimiter = ',';
+  char delimiter = '\0';            // absent: tab in files called .tsv, else ","
+  // Whether cells may be missing: empty, NA, N/A, NaN, null or ?. Takes effect with a schema.
+  bool allow_missing = false;
+  std::vector<CsvDeclaredColumn> columns = {};   // what is not to be guessed
+  std::shared_ptr<const CsvSchema> schema = {};  // absent: all columns but the label are numeric
+};
+char DelimiterOf(const CsvOptions& csv, std::string_view file_name);
+
+// Columns of user-item pairs: by name or 0-based index. Without any, the first column is the user,
+// the second the item, a third and last one the weight.
+struct PairsOptions {
+  std::string user_column = {};
+  std::string item_column = {};
+  std::string weight_column = {};
+  // Given, pairs of less weight are left out and all others count 1.
+  std::optional<double> binarise_at = {};
 };
 
 struct LibsvmOptions {
@@ -38,6 +88,8 @@ struct ReadOptions {
   std::string name = {};  // what errors call the file
   CsvOptions csv = {};
   LibsvmOptions libsvm = {};
+  PairsOptions pairs = {};
+  std::string array = {};  // of NPZ and safetensors files: which array; "" for the only one
   // Names that a CSV label cell may hold in place of the label 0, 1, 2, ...
   std::vector<std::string> label_names = {};
 };
@@ -51,6 +103,7 @@ struct RowsHeader {
   bool has_labels = false;                // rows carry a label of their own (CSV label_column)
   bool sparse = false;                    // read rows by NextSparse
   bool has_ids = false;                   // rows have ids: RowReader::id
+  bool may_miss = false;                  // cells may be missing: RowReader::missing
   std::optional<int> index_base = {};     // libsvm: the number of the first column
 };
 
@@ -72,6 +125,9 @@ class RowReader {
   virtual absl::StatusOr<bool> NextSparse(SparseValues& cells, std::int32_t* label);
   // With has_ids: the id of the row that was read last.
   virtual std::string_view id() const { return ""; }
+  // With may_miss: the columns, rising, that the row that was read last has no value for; its cells
+  // are 0 there.
+  virtual std::span<const std::uint32_t> missing() const { return {}; }
 };
 
 // One row of the table of formats.
@@ -105,6 +161,10 @@ struct RowTable {
 absl::StatusOr<RowTable> ReadRows(const std::string& path, FileFormat format,
                                   const ReadOptions& options, std::optional<double> value_scale,
                                   std::uint64_t max_cells);
+
+// The format that a file is read in: the declared one, else by name, else by its first bytes.
+absl::StatusOr<FileFormat> FormatOf(const std::string& path, FileFormat declared,
+                                    const std::string& name);
 
 // The error of every reader: INVALID_ARGUMENT, reason BAD_DATASET, "<file>: <what>".
 absl::Status BadFile(std::string_view file, std::string_view what);

@@ -99,6 +99,10 @@ class MappedDataset : public Dataset {
       LATENT_RETURN_IF_ERROR(
           MapFile(dir, part, PartFile::kLabels, count * sizeof(std::int32_t), check));
     }
+    if (info_.may_miss) {
+      const std::uint64_t row_bytes = (info_.columns + 7) / 8;
+      LATENT_RETURN_IF_ERROR(MapFile(dir, part, PartFile::kMissing, count * row_bytes, check));
+    }
     return info_.has_row_ids ? MapIds(dir, part, check) : absl::OkStatus();
   }
 
@@ -122,6 +126,11 @@ class MappedDataset : public Dataset {
     if (!info_.has_row_ids) return {};
     const auto* const offsets = At(part, PartFile::kIdOffsets).as<std::uint64_t>() + r;
     return {At(part, PartFile::kIds).as<char>() + offsets[0], offsets[1] - offsets[0]};
+  }
+
+  MissingMask missing(v1::Part part) const override {
+    if (!info_.may_miss || info_.rows(part) == 0) return {};
+    return {At(part, PartFile::kMissing).as<std::uint8_t>(), info_.columns};
   }
 
  private:

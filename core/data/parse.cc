@@ -4,13 +4,16 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
-#include <cstdio>
+#include <set>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
+#include "core/data/csv_schema.h"
 #include "core/data/dataset_files.h"
+#include "core/data/ids.h"
 
 namespace latent {
 namespace {
@@ -22,7 +25,7 @@ constexpr char kWholeStem[] = "whole";
 class Parser {
  public:
   Parser(const ParseRequest& request, const std::string& dir, std::stop_token stop)
-      : request_(request), dir_(dir), stop_(std::move(stop)) {}
+      : request_(request), dir_(dir), stop_(std::move(stop)), csv_(request.csv) {}
 
   absl::StatusOr<DatasetInfo> Run();
 
@@ -31,6 +34,16 @@ class Parser {
 
   absl::Status HashFiles();
   absl::Status ReadPart(v1::Part part);
+  // Learns what the columns of CSV files hold.
+  absl::Status SettleCsv();
+  absl::Status SettleGroups(const CsvSchema& schema);
+  // Joins the named columns of sparse files.
+  void SettleNames();
+  void MoveColumns(const std::vector<std::uint32_t>& places);
+  // Gives missing cells their column's mean over TRAIN.
+  absl::Status FillMissing();
+  absl::StatusOr<std::vector<float>> TrainMeans();
+  void SettleMissingShares();
   // Opens every ROWS file and settles what all of them share.
   absl::Status OpenReaders();
   absl::Status OpenReader(std::size_t file);
@@ -59,14 +72,17 @@ class Parser {
   bool Brings(v1::Part part) const;
   ReadOptions OptionsOf(const ParseFile& file) const {
     return {.name = file.name,
-            .csv = request_.csv,
+            .csv = csv_,
             .libsvm = request_.libsvm,
-            .label_names = request_.label_names};
+            .pairs = request_.pairs,
+            .array = request_.array,
+            .label_names = info_.label_names};
   }
 
   const ParseRequest& request_;
   const std::string& dir_;
   const std::stop_token stop_;
+  CsvOptions csv_;  // with the schema, once it is known
   DatasetInfo info_;
   DatasetHashes hashes_;
   std::array<Labels, 4> labels_;
@@ -79,6 +95,8 @@ class Parser {
   std::uint64_t total_bytes_ = 0;
   std::vector<double> cells_;  // of the row being read
   SparseValues sparse_cells_;
+  std::vector<std::vector<std::uint32_t>> column_places_;  // by file: of its columns; empty: same
+  std::vector<std::uint64_t> missing_;                     // by column, of all parts
   StoredRow row_;
 };
 
@@ -86,11 +104,14 @@ absl::StatusOr<DatasetInfo> Parser::Run() {
   info_.name = request_.name;
   info_.label_names = request_.label_names;
   LATENT_RETURN_IF_ERROR(HashFiles());
+  LATENT_RETURN_IF_ERROR(SettleCsv());
   LATENT_RETURN_IF_ERROR(OpenReaders());
   for (const v1::Part part : kDatasetParts) {
     if (Brings(part)) LATENT_RETURN_IF_ERROR(ReadPart(part));
   }
   LATENT_RETURN_IF_ERROR(Split());
+  if (info_.may_miss) LATENT_RETURN_IF_ERROR(FillMissing());
+  SettleMissingShares();
   LATENT_RETURN_IF_ERROR(WriteLabels());
   SettleRange();
   LATENT_RETURN_IF_ERROR(WriteDatasetInfo(dir_, info_, hashes_));
@@ -143,6 +164,135 @@ absl::Status Parser::ReadPart(v1::Part part) {
   return FinishPart(part, writer);
 }
 
+absl::Status Parser::SettleCsv() {
+  ReadOptions options;
+  options.csv = request_.csv;
+  options.label_names = request_.label_names;
+  CsvScan scan(options);
+  bool any = false;
+  for (const ParseFile& file : request_.files) {
+    if (file.role != FileRole::kRows) continue;
+    LATENT_RETURN_IF_ERROR(CheckStop());
+    LATENT_ASSIGN_OR_RETURN(const FileFormat format, FormatOf(file.path, file.format, file.name));
+    if (format != FileFormat::kCsv) continue;
+    any = true;
+    LATENT_ASSIGN_OR_RETURN(auto bytes, OpenFile(file.path));
+    LATENT_RETURN_IF_ERROR(scan.Add(std::move(bytes), file.name));
+  }
+  if (!any) return absl::OkStatus();
+  LATENT_ASSIGN_OR_RETURN(const CsvScan::Decision decision, scan.Decide());
+  if (!decision.plain) csv_.schema = decision.schema;
+  return SettleGroups(*decision.schema);
+}
+
+absl::Status Parser::SettleGroups(const CsvSchema& schema) {
+  std::uint32_t first = 0;
+  for (const CsvColumn& column : schema.columns) {
+    v1::ColumnGroup& group = info_.column_groups.emplace_back();
+    group.set_name(column.name);
+    group.set_kind(static_cast<v1::ColumnKind>(column.kind));
+    group.set_first(first);
+    if (column.kind == CsvColumnKind::kNumeric) group.set_count(1);
+    if (column.kind == CsvColumnKind::kLabel && info_.label_names.empty()) {
+      info_.label_names = column.categories;
+    }
+    if (column.kind == CsvColumnKind::kCategorical) {
+      group.set_count(static_cast<std::uint32_t>(column.categories.size()));
+      group.mutable_categories()->Assign(column.categories.begin(), column.categories.end());
+      if (request_.value_scale.value_or(1) != 1) {
+        return BadFile(request_.files.front().name,
+                       absl::StrCat("column \"", column.name,
+                                    "\" is categorical, which value_scale "
+                                    "would spoil; leave value_scale out"));
+      }
+    }
+    first += group.count();
+  }
+  return absl::OkStatus();
+}
+
+void Parser::SettleNames() {
+  std::set<std::string> all;
+  for (const auto& reader : readers_) {
+    if (reader == nullptr) continue;
+    const std::vector<std::string>& names = reader->header().column_names;
+    all.insert(names.begin(), names.end());
+  }
+  info_.column_names.assign(all.begin(), all.end());
+  SortIds(info_.column_names);
+  info_.columns = static_cast<std::uint32_t>(info_.column_names.size());
+  info_.row_shape = {info_.columns};
+  IdTable places;
+  for (const std::string& name : info_.column_names) places.Number(name);
+  column_places_.resize(readers_.size());
+  for (std::size_t f = 0; f < readers_.size(); ++f) {
+    if (readers_[f] == nullptr) continue;
+    for (const std::string& name : readers_[f]->header().column_names) {
+      column_places_[f].push_back(places.Number(name));
+    }
+  }
+}
+
+void Parser::MoveColumns(const std::vector<std::uint32_t>& places) {
+  std::vector<std::pair<std::uint32_t, double>> cells;
+  for (std::size_t i = 0; i < sparse_cells_.columns.size(); ++i) {
+    cells.emplace_back(places[sparse_cells_.columns[i]], sparse_cells_.values[i]);
+  }
+  // Numbers in one file and texts in another are put in another order together.
+  std::sort(cells.begin(), cells.end());
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    std::tie(sparse_cells_.columns[i], sparse_cells_.values[i]) = cells[i];
+  }
+}
+
+absl::StatusOr<std::vector<float>> Parser::TrainMeans() {
+  std::vector<double> sums(info_.columns);
+  std::vector<std::uint64_t> counts(info_.columns);
+  LATENT_ASSIGN_OR_RETURN(PartReader rows,
+                          PartReader::Open(dir_, PartFileStem(v1::PART_TRAIN), layout_));
+  for (std::uint64_t r = 0; r < info_.rows(v1::PART_TRAIN); ++r) {
+    LATENT_RETURN_IF_ERROR(rows.Next(row_));
+    // Missing cells hold 0.
+    for (std::size_t c = 0; c < sums.size(); ++c) sums[c] += static_cast<double>(row_.cells[c]);
+    for (std::uint64_t& count : counts) ++count;
+    for (const std::uint32_t c : row_.missing) --counts[c];
+  }
+  std::vector<float> means(info_.columns);
+  for (std::size_t c = 0; c < means.size(); ++c) {
+    if (counts[c] > 0) means[c] = static_cast<float>(sums[c] / static_cast<double>(counts[c]));
+  }
+  return means;
+}
+
+absl::Status Parser::FillMissing() {
+  LATENT_ASSIGN_OR_RETURN(const std::vector<float> means, TrainMeans());
+  for (const v1::Part part : kDatasetParts) {
+    const std::uint64_t count = info_.rows(part);
+    if (count == 0) continue;
+    LATENT_RETURN_IF_ERROR(CheckStop());
+    LATENT_RETURN_IF_ERROR(RenamePart(dir_, PartFileStem(part), kWholeStem));
+    LATENT_ASSIGN_OR_RETURN(PartReader source, PartReader::Open(dir_, kWholeStem, layout_));
+    LATENT_ASSIGN_OR_RETURN(PartWriter writer,
+                            PartWriter::Create(dir_, PartFileStem(part), layout_));
+    for (std::uint64_t r = 0; r < count; ++r) {
+      LATENT_RETURN_IF_ERROR(source.Next(row_));
+      for (const std::uint32_t c : row_.missing) row_.cells[c] = means[c];
+      LATENT_RETURN_IF_ERROR(writer.Append(row_));
+    }
+    LATENT_RETURN_IF_ERROR(FinishPart(part, writer));
+    LATENT_RETURN_IF_ERROR(RemovePart(dir_, kWholeStem));
+  }
+  return absl::OkStatus();
+}
+
+void Parser::SettleMissingShares() {
+  for (v1::ColumnGroup& group : info_.column_groups) {
+    if (group.count() == 0 || total_rows_ == 0) continue;
+    group.set_missing_share(static_cast<double>(missing_[group.first()]) /
+                            static_cast<double>(total_rows_));
+  }
+}
+
 absl::Status Parser::OpenReader(std::size_t file) {
   const ParseFile& declared = request_.files[file];
   ReadOptions options = OptionsOf(declared);
@@ -164,19 +314,27 @@ absl::Status Parser::OpenReaders() {
     LATENT_RETURN_IF_ERROR(first_ == nullptr ? SettleFirst(request_.files[f], header)
                                              : SettleOther(request_.files[f], header));
   }
+  if (info_.sparse && !info_.column_names.empty()) SettleNames();
   LATENT_RETURN_IF_ERROR(SettleShape(*first_));
-  layout_ = {.columns = info_.columns, .sparse = info_.sparse, .ids = info_.has_row_ids};
+  if (info_.columns > kMaxColumns) {
+    return BadFile(first_->name, absl::StrCat("the files together have ", info_.columns,
+                                              " columns; at most ", kMaxColumns, " are read"));
+  }
+  missing_.resize(info_.columns);
+  layout_ = {.columns = info_.columns,
+             .sparse = info_.sparse,
+             .ids = info_.has_row_ids,
+             .may_miss = info_.may_miss};
   cells_.resize(info_.sparse ? 0 : info_.columns);
   return absl::OkStatus();
 }
 
 // One file whose columns count from 0 settles it for all.
 absl::Status Parser::SettleIndexBase() {
-  const auto settled = [this] { return info_.index_base; };
   for (const auto& reader : readers_) {
     if (reader == nullptr || !reader->header().index_base) continue;
     const int base = *reader->header().index_base;
-    info_.index_base = settled() ? std::min(*info_.index_base, base) : base;
+    info_.index_base = std::min(info_.index_base.value_or(base), base);
   }
   for (std::size_t f = 0; f < readers_.size(); ++f) {
     if (readers_[f] == nullptr || !readers_[f]->header().index_base) continue;
@@ -200,10 +358,13 @@ absl::Status Parser::ReadRowsFile(std::size_t index, PartWriter& writer, Labels&
                                                  : reader->Next(cells_, &label));
     if (!more) break;
     LATENT_RETURN_IF_ERROR(CheckSize(file));
+    if (!column_places_.empty()) MoveColumns(column_places_[index]);
     LATENT_RETURN_IF_ERROR(
         Scale(file, total_rows_ - rows_before, info_.sparse ? sparse_cells_.values : cells_));
     row_.indices = sparse_cells_.columns;
     row_.id = reader->id();
+    row_.missing.assign(reader->missing().begin(), reader->missing().end());
+    for (const std::uint32_t column : row_.missing) ++missing_[column];
     LATENT_RETURN_IF_ERROR(writer.Append(row_));
     if (has_labels) labels.push_back(label);
   }
@@ -243,6 +404,7 @@ absl::Status Parser::SettleFirst(const ParseFile& file, const RowsHeader& header
   info_.value_scale = request_.value_scale.value_or(header.bytes ? 1.0 / 255 : 1.0);
   info_.sparse = header.sparse;
   info_.has_row_ids = header.has_ids;
+  info_.may_miss = header.may_miss;
   return absl::OkStatus();
 }
 
@@ -251,15 +413,19 @@ absl::Status Parser::SettleOther(const ParseFile& file, const RowsHeader& header
     return BadFile(file.name, absl::StrCat("only one of ", first_->name, " and this file is of a ",
                                            "sparse format; upload both in one format"));
   }
-  // Sparse files need not use their last columns.
-  if (info_.sparse && info_.column_names.empty()) {
+  if (info_.sparse && info_.column_names.empty() != header.column_names.empty()) {
+    return BadFile(file.name, absl::StrCat("only one of ", first_->name, " and this file names ",
+                                           "its columns; upload both in one format"));
+  }
+  // Sparse files need not use their last columns, nor the same ones.
+  if (info_.sparse) {
     info_.columns = std::max(info_.columns, header.columns);
-    info_.row_shape = {info_.columns};
+    info_.row_shape = {info_.columns};  // of named ones, SettleNames has the last word
   } else if (header.columns != info_.columns) {
     return BadFile(file.name, absl::StrCat("expected ", info_.columns, " columns as in ",
                                            first_->name, ", got ", header.columns));
   }
-  if (!header.column_names.empty() && header.column_names != info_.column_names) {
+  if (!info_.sparse && !header.column_names.empty() && header.column_names != info_.column_names) {
     return BadFile(file.name, "its header names other columns than that of " + first_->name);
   }
   if (header.has_ids != info_.has_row_ids) {
@@ -288,7 +454,7 @@ absl::Status Parser::SettleShape(const ParseFile& file) {
 
 absl::Status Parser::ReadLabelsFile(const ParseFile& file, Labels& labels) {
   ReadOptions options = OptionsOf(file);
-  options.csv.label_column = "";
+  options.csv = {.header = request_.csv.header, .delimiter = request_.csv.delimiter};
   LATENT_ASSIGN_OR_RETURN(const auto reader, OpenRows(file.path, file.format, options));
   if (reader->header().columns != 1) {
     return BadFile(file.name, absl::StrCat("expected one label a row, got ",

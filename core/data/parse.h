@@ -44,6 +44,8 @@ struct ParseRequest {
   std::optional<double> value_scale = {};     // default: 1/255 for uint8 formats, 1 for others
   CsvOptions csv = {};
   LibsvmOptions libsvm = {};
+  PairsOptions pairs = {};
+  std::string array = {};  // of NPZ and safetensors files
   SplitOptions split = {};
   std::vector<std::string> label_names = {};  // of labels 0, 1, 2, ...
   ParseLimits limits = {};

@@ -19,6 +19,7 @@ std::vector<PartFile> FilesOf(const RowLayout& layout) {
   std::vector<PartFile> files = {PartFile::kRows};
   if (layout.sparse) files = {PartFile::kOffsets, PartFile::kIndices, PartFile::kValues};
   if (layout.ids) files.insert(files.end(), {PartFile::kIds, PartFile::kIdOffsets});
+  if (layout.may_miss) files.push_back(PartFile::kMissing);
   return files;
 }
 
@@ -49,6 +50,8 @@ std::string_view PartFileSuffix(PartFile file) {
       return "ids";
     case PartFile::kIdOffsets:
       return "id_offsets";
+    case PartFile::kMissing:
+      return "missing";
   }
   return "";
 }
@@ -129,6 +132,13 @@ absl::Status PartWriter::Append(const StoredRow& row) {
   } else {
     LATENT_RETURN_IF_ERROR(Write(PartFile::kRows, cells));
   }
+  if (layout_.may_miss) {
+    std::string mask(layout_.mask_bytes(), '\0');
+    for (const std::uint32_t column : row.missing) {
+      mask[column / 8] = static_cast<char>(mask[column / 8] | 1 << column % 8);
+    }
+    LATENT_RETURN_IF_ERROR(Write(PartFile::kMissing, mask));
+  }
   if (!layout_.ids) return absl::OkStatus();
   id_bytes_ += row.id.size();
   LATENT_RETURN_IF_ERROR(Write(PartFile::kIdOffsets, BytesOfOffset(id_bytes_)));
@@ -181,6 +191,14 @@ absl::Status PartReader::Next(StoredRow& row) {
   } else {
     row.cells.resize(layout_.columns);
     LATENT_RETURN_IF_ERROR(Read(PartFile::kRows, MutableBytesOf(row.cells)));
+  }
+  if (layout_.may_miss) {
+    std::string mask(layout_.mask_bytes(), '\0');
+    LATENT_RETURN_IF_ERROR(Read(PartFile::kMissing, mask));
+    row.missing.clear();
+    for (std::uint32_t c = 0; c < layout_.columns; ++c) {
+      if ((static_cast<unsigned char>(mask[c / 8]) >> c % 8 & 1) != 0) row.missing.push_back(c);
+    }
   }
   if (!layout_.ids) return absl::OkStatus();
   LATENT_ASSIGN_OR_RETURN(const std::size_t bytes, NextLength(PartFile::kIdOffsets, id_offset_));

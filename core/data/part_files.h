@@ -36,10 +36,11 @@ enum class PartFile : std::uint8_t {
   kLabels,     // int32, one a row
   kIds,        // the rows' ids, one after another
   kIdOffsets,  // uint64, rows + 1 of them, into kIds
+  kMissing,    // one bit a cell, the lowest first; every row begins with a byte
 };
-inline constexpr std::array<PartFile, 7> kPartFiles = {
-    PartFile::kRows,   PartFile::kOffsets, PartFile::kIndices,  PartFile::kValues,
-    PartFile::kLabels, PartFile::kIds,     PartFile::kIdOffsets};
+inline constexpr std::array<PartFile, 8> kPartFiles = {
+    PartFile::kRows,   PartFile::kOffsets, PartFile::kIndices,   PartFile::kValues,
+    PartFile::kLabels, PartFile::kIds,     PartFile::kIdOffsets, PartFile::kMissing};
 // SHA-256, hex, by PartFile; empty where there is no such file.
 using PartHashes = std::array<std::string, kPartFiles.size()>;
 
@@ -81,6 +82,7 @@ struct StoredRow {
   std::vector<float> cells;            // all of them, or those of `indices`
   std::vector<std::uint32_t> indices;  // sparse rows only: rising columns
   std::string id;                      // where rows have ids
+  std::vector<std::uint32_t> missing;  // where cells may miss: rising columns of those that do
 };
 
 // How the rows of all parts are stored.
@@ -88,6 +90,9 @@ struct RowLayout {
   std::uint32_t columns = 0;
   bool sparse = false;
   bool ids = false;
+  bool may_miss = false;
+
+  std::size_t mask_bytes() const { return (columns + 7) / 8; }  // of a row
 };
 
 // Rows of one part on their way to disk, and what is learnt of them.

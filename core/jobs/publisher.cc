@@ -60,6 +60,7 @@ class PartAsTest final : public Dataset {
   std::string_view row_id(v1::Part part, std::size_t r) const override {
     return data_.row_id(Shown(part), r);
   }
+  MissingMask missing(v1::Part part) const override { return data_.missing(Shown(part)); }
 
  private:
   v1::Part Shown(v1::Part part) const { return part == v1::PART_TEST ? part_ : part; }

@@ -30,6 +30,31 @@ absl::StatusOr<std::string> EncodePng(const Canvas& canvas) {
   return bytes;
 }
 
+absl::StatusOr<PngPixels> DecodePng(std::string_view bytes, std::uint64_t max_values) {
+  png_image image;
+  std::memset(&image, 0, sizeof(image));
+  image.version = PNG_IMAGE_VERSION;
+  if (png_image_begin_read_from_memory(&image, bytes.data(), bytes.size()) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("not a PNG file: ", image.message));
+  }
+  const bool colour = (image.format & PNG_FORMAT_FLAG_COLOR) != 0;
+  PngPixels result{.width = image.width, .height = image.height, .channels = colour ? 3u : 1u};
+  const std::uint64_t area = std::uint64_t{image.width} * image.height;
+  if (area > max_values / result.channels) {
+    png_image_free(&image);
+    return absl::InvalidArgumentError(
+        absl::StrCat("has ", result.width, " x ", result.height, " pixels of ", result.channels,
+                     " channels; at most ", max_values, " values are read"));
+  }
+  image.format = colour ? PNG_FORMAT_RGB : PNG_FORMAT_GRAY;
+  result.pixels.resize(static_cast<std::size_t>(area) * result.channels);
+  const png_color black = {0, 0, 0};
+  if (png_image_finish_read(&image, &black, result.pixels.data(), 0, nullptr) == 0) {
+    return absl::InvalidArgumentError(absl::StrCat("is damaged: ", image.message));
+  }
+  return result;
+}
+
 absl::Status WritePng(const Canvas& canvas, const std::string& path) {
   LATENT_ASSIGN_OR_RETURN(const std::string bytes, EncodePng(canvas));
   const std::string partial = path + ".part";

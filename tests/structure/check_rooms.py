@@ -17,7 +17,7 @@ ALLOWED = {
     "core/base": set(),
     "core/picture": {"core/base"},
     "core/nn": {"core/base"},
-    "core/data": {"core/base", "core/nn", "proto"},
+    "core/data": {"core/base", "core/nn", "core/picture", "proto"},
     "core/model": {"core/base", "core/nn", "proto"},
     "core/eval": {"core/base", "core/nn", "core/data", "core/model", "proto"},
     "core/train": {"core/base", "core/nn", "core/data", "core/model", "core/eval", "proto"},

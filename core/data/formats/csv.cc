@@ -3,11 +3,14 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/data/csv_schema.h"
 #include "core/data/formats/csv_lines.h"
 #include "core/data/formats/readers.h"
+#include "core/data/ids.h"
 #include "core/data/utf8.h"
 
 namespace latent {
@@ -18,7 +21,9 @@ constexpr std::size_t kMaxColumnNameBytes = 256;
 class CsvReader : public RowReader {
  public:
   CsvReader(std::unique_ptr<ByteSource> bytes, const ReadOptions& options)
-      : options_(options), lines_(std::move(bytes), options.name, options.csv.delimiter) {}
+      : options_(options),
+        schema_(options.csv.schema),
+        lines_(std::move(bytes), options.name, DelimiterOf(options.csv, options.name)) {}
 
   // Reads the first line and settles the header. Call once, first.
   absl::Status Start();
@@ -32,9 +37,13 @@ class CsvReader : public RowReader {
       if (!more) return false;
     }
     ++row_;
-    LATENT_RETURN_IF_ERROR(ParseRow(cells, label));
+    LATENT_RETURN_IF_ERROR(schema_ == nullptr ? ParseRow(cells, label)
+                                              : ParseBySchema(cells, label));
     return true;
   }
+
+  std::string_view id() const override { return id_; }
+  std::span<const std::uint32_t> missing() const override { return missing_; }
 
  private:
   static constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
@@ -48,7 +57,14 @@ class CsvReader : public RowReader {
   // Finds label_ by options_.csv.label_column.
   absl::Status FindLabel(bool has_header);
   absl::Status SetNames();
+  // The same by options_.csv.schema.
+  absl::Status StartBySchema();
+  absl::Status CheckWidth() const;
   absl::Status ParseRow(std::span<double> cells, std::int32_t* label);
+  absl::Status ParseBySchema(std::span<double> cells, std::int32_t* label);
+  // One cell; `out` are the cells that it becomes, the first of which is in column `first`.
+  absl::Status ParseFeature(std::size_t c, std::uint32_t first, std::span<double> out);
+  absl::Status ParseNumberAt(std::size_t c, double* out) const;
   absl::StatusOr<std::int32_t> ParseLabel(std::string_view cell) const;
   absl::Status Bad(std::size_t column, std::string_view what) const {
     return BadCell(options_.name, row_, column + 1,
@@ -56,18 +72,24 @@ class CsvReader : public RowReader {
   }
 
   const ReadOptions options_;
+  const std::shared_ptr<const CsvSchema> schema_;  // may be null
   CsvLines lines_;
   RowsHeader header_;
   std::size_t width_ = 0;  // cells a line
   std::size_t label_ = kNone;
   bool first_line_is_row_ = false;
   std::uint64_t row_ = 0;
+  std::string id_;
+  std::vector<std::uint32_t> missing_;
+  // Of each categorical column: the places of its categories.
+  std::vector<absl::flat_hash_map<std::string_view, std::uint32_t>> categories_;
 };
 
 absl::Status CsvReader::Start() {
   LATENT_ASSIGN_OR_RETURN(const bool more, lines_.Next());
   if (!more) return BadFile(options_.name, "holds no rows");
   width_ = lines_.cells().size();
+  if (schema_ != nullptr) return StartBySchema();
   const bool has_header = options_.csv.header.value_or(LooksLikeHeader());
   LATENT_RETURN_IF_ERROR(FindLabel(has_header));
   header_.has_labels = label_ != kNone;
@@ -127,13 +149,17 @@ absl::Status CsvReader::SetNames() {
   return absl::OkStatus();
 }
 
+absl::Status CsvReader::CheckWidth() const {
+  const std::size_t got = lines_.cells().size();
+  if (got == width_) return absl::OkStatus();
+  return BadFile(options_.name,
+                 absl::StrCat("row ", row_, ": expected ", width_, " cells as in the first line, ",
+                              "got ", got, " (line ", lines_.number(), ")"));
+}
+
 absl::Status CsvReader::ParseRow(std::span<double> cells, std::int32_t* label) {
   const auto& texts = lines_.cells();
-  if (texts.size() != width_) {
-    return BadFile(options_.name, absl::StrCat("row ", row_, ": expected ", width_,
-                                               " cells as in the first line, ", "got ",
-                                               texts.size(), " (line ", lines_.number(), ")"));
-  }
+  LATENT_RETURN_IF_ERROR(CheckWidth());
   std::size_t out = 0;
   for (std::size_t c = 0; c < width_; ++c) {
     if (c == label_) {
@@ -142,16 +168,111 @@ absl::Status CsvReader::ParseRow(std::span<double> cells, std::int32_t* label) {
       *label = *value;
       continue;
     }
-    const auto value = ParseNumber(texts[c]);
-    if (!value) {
-      return Bad(c, texts[c].empty()
-                        ? "expected a number, got an empty cell"
-                        : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
-                                       " bytes, got ", Shown(texts[c])));
-    }
-    LATENT_RETURN_IF_ERROR(CheckCell(*value, options_.name, row_, c + 1));
-    cells[out++] = *value;
+    LATENT_RETURN_IF_ERROR(ParseNumberAt(c, &cells[out++]));
   }
+  return absl::OkStatus();
+}
+
+absl::Status CsvReader::ParseNumberAt(std::size_t c, double* out) const {
+  const std::string_view text = lines_.cells()[c];
+  const auto value = ParseNumber(text);
+  if (!value) {
+    return Bad(c, text.empty() ? "expected a number, got an empty cell"
+                               : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
+                                              " bytes, got ", Shown(text)));
+  }
+  *out = *value;
+  return CheckCell(*value, options_.name, row_, c + 1);
+}
+
+absl::Status CsvReader::StartBySchema() {
+  if (width_ != schema_->columns.size()) {
+    return BadFile(options_.name,
+                   absl::StrCat("expected ", schema_->columns.size(),
+                                " columns as in the dataset's first file, got ", width_));
+  }
+  categories_.resize(width_);
+  for (std::size_t c = 0; c < width_; ++c) {
+    const CsvColumn& column = schema_->columns[c];
+    if (schema_->has_header && lines_.cells()[c] != column.name) {
+      return BadFile(
+          options_.name,
+          absl::StrCat("column ", c + 1, ": expected the name ", Shown(column.name),
+                       " as in the dataset's first file, got ", Shown(lines_.cells()[c])));
+    }
+    header_.has_labels = header_.has_labels || column.kind == CsvColumnKind::kLabel;
+    header_.has_ids = header_.has_ids || column.kind == CsvColumnKind::kId;
+    if (column.kind != CsvColumnKind::kNumeric && column.kind != CsvColumnKind::kCategorical) {
+      continue;
+    }
+    if (column.kind == CsvColumnKind::kNumeric) header_.column_names.push_back(column.name);
+    for (const std::string& category : column.categories) {
+      categories_[c].emplace(category, static_cast<std::uint32_t>(categories_[c].size()));
+      header_.column_names.push_back(absl::StrCat(column.name, "=", category));
+    }
+  }
+  header_.columns = static_cast<std::uint32_t>(header_.column_names.size());
+  header_.row_shape = {header_.columns};
+  header_.may_miss = options_.csv.allow_missing;
+  first_line_is_row_ = !schema_->has_header;
+  return absl::OkStatus();
+}
+
+absl::Status CsvReader::ParseBySchema(std::span<double> cells, std::int32_t* label) {
+  LATENT_RETURN_IF_ERROR(CheckWidth());
+  missing_.clear();
+  std::uint32_t first = 0;
+  for (std::size_t c = 0; c < width_; ++c) {
+    const CsvColumn& column = schema_->columns[c];
+    const std::string_view text = lines_.cells()[c];
+    switch (column.kind) {
+      case CsvColumnKind::kLabel: {
+        auto value = ParseLabel(text);
+        if (!value.ok()) return Bad(c, value.status().message().data());
+        *label = *value;
+        break;
+      }
+      case CsvColumnKind::kId:
+        if (text.size() > kMaxIdBytes || !IsUtf8(text)) {
+          return Bad(c, absl::StrCat("expected an id of at most ", kMaxIdBytes,
+                                     " bytes of UTF-8, got ", Shown(text)));
+        }
+        id_ = text;
+        break;
+      case CsvColumnKind::kNumeric:
+      case CsvColumnKind::kCategorical: {
+        const std::size_t count =
+            column.kind == CsvColumnKind::kNumeric ? 1 : column.categories.size();
+        LATENT_RETURN_IF_ERROR(ParseFeature(c, first, cells.subspan(first, count)));
+        first += static_cast<std::uint32_t>(count);
+        break;
+      }
+      case CsvColumnKind::kGuess:
+      case CsvColumnKind::kIgnored:
+        break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CsvReader::ParseFeature(std::size_t c, std::uint32_t first, std::span<double> out) {
+  const std::string_view text = lines_.cells()[c];
+  std::fill(out.begin(), out.end(), 0.0);
+  if (options_.csv.allow_missing && IsMissingCell(text)) {
+    for (std::uint32_t i = 0; i < out.size(); ++i) missing_.push_back(first + i);
+    return absl::OkStatus();
+  }
+  const CsvColumn& column = schema_->columns[c];
+  if (column.kind == CsvColumnKind::kNumeric) return ParseNumberAt(c, &out[0]);
+  const auto found = categories_[c].find(text);
+  if (found == categories_[c].end()) {
+    return Bad(c, absl::StrCat("expected a category of at most ", kMaxIdBytes, " bytes, got ",
+                               text.empty() ? "an empty cell" : Shown(text),
+                               IsMissingCell(text) ? "; missing cells must be declared: missing "
+                                                     "ALLOW"
+                                                   : ""));
+  }
+  out[found->second] = 1;
   return absl::OkStatus();
 }
 

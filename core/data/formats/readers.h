@@ -17,6 +17,8 @@ namespace latent {
 bool LooksLikeIdx(std::string_view head);
 bool LooksLikeNpy(std::string_view head);
 bool LooksLikeCsv(std::string_view head);
+bool LooksLikeZip(std::string_view head);
+bool LooksLikeSafetensors(std::string_view head);
 
 // Big-endian header 0, 0, type, dimensions; then big-endian elements, row-major.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenIdx(std::unique_ptr<ByteSource> bytes,
@@ -32,6 +34,22 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenCsv(std::unique_ptr<ByteSource> b
 // comment.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenLibsvm(std::unique_ptr<ByteSource> bytes,
                                                       const ReadOptions& options);
+
+// Lines of a user, an item and perhaps a weight. Rows are users, columns items, both in order of
+// their ids (ids.h). Without weights a pair is 1, however often it comes; weights of equal pairs
+// add up.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenPairs(std::unique_ptr<ByteSource> bytes,
+                                                     const ReadOptions& options);
+// The .npy member options.array of a zip archive, as OpenNpy.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenNpz(std::unique_ptr<ByteSource> bytes,
+                                                   const ReadOptions& options);
+// A zip archive of PNG files of one size and kind, in order of their names, which are the rows'
+// ids; other members are passed over. Row shape [height, width, 1 or 3].
+absl::StatusOr<std::unique_ptr<RowReader>> OpenPngZip(std::unique_ptr<ByteSource> bytes,
+                                                      const ReadOptions& options);
+// The tensor options.array, of type F32, F16 or U8.
+absl::StatusOr<std::unique_ptr<RowReader>> OpenSafetensors(std::unique_ptr<ByteSource> bytes,
+                                                           const ReadOptions& options);
 
 inline constexpr std::size_t kMaxNumberBytes = 64;
 // A decimal number with nothing around it; "nan" and "inf" count as (unwelcome)

@@ -8,7 +8,7 @@
 #include <limits>
 
 #include "core/data/formats.h"
-#include "tests/unit/data/data_testing.h"
+#include "tests/unit/data/zip_testing.h"
 
 namespace latent {
 namespace {
@@ -18,7 +18,10 @@ using ::testing::HasSubstr;
 using testing::Idx;
 using testing::Npy;
 using testing::NpyOf;
+using testing::Png;
 using testing::ReadAll;
+using testing::Safetensors;
+using testing::Zip;
 
 const float kNan = std::numeric_limits<float>::quiet_NaN();
 const double kInf = std::numeric_limits<double>::infinity();
@@ -257,6 +260,144 @@ INSTANTIATE_TEST_SUITE_P(
              "1:1\n",
              "libsvm.index_base is 1",
              {.libsvm = {.index_base = 1}}}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Pairs, HostileBytesTest,
+    ::testing::Values(
+        Case{"empty", FileFormat::kPairs, "", "1,1\n", "file: is empty"},
+        Case{"blank lines", FileFormat::kPairs, "\n\n", "\n1,1\n", "holds no pairs"},
+        Case{"a header alone", FileFormat::kPairs, "user,item\n", "user,item\n1,1\n",
+             "holds no pairs"},
+        Case{"one column", FileFormat::kPairs, "1\n", "1,1\n", "at least a user and an item"},
+        Case{"four columns", FileFormat::kPairs, "1,1,1,1\n", "1,1,1\n", "say which of them"},
+        Case{"a cell too many", FileFormat::kPairs, "1,1\n1,1,1\n", "1,1\n1,1\n",
+             "row 2: expected 2 cells as in the first line, got 3 (line 2)"},
+        Case{"no user", FileFormat::kPairs, "1,1\n,1\n", "1,1\n1,1\n",
+             "row 2, column 1: expected a user of 1 to 256 bytes"},
+        Case{"a long item", FileFormat::kPairs, "1," + std::string(257, 'a') + "\n",
+             "1," + std::string(256, 'a') + "\n", "expected an item of 1 to 256 bytes"},
+        Case{"an item that is no text", FileFormat::kPairs, "1,\xFF\n", "1,\xC3\xA9\n",
+             "bytes of UTF-8, got \"\\xff\""},
+        Case{"a weight that is no number", FileFormat::kPairs, "1,1,1\n1,1,x\n", "1,1,1\n1,1,2\n",
+             "row 2, column 3: expected a number as the weight, got \"x\""},
+        Case{"a weight that is NaN", FileFormat::kPairs, "1,1,nan\n", "1,1,0\n",
+             "expected a finite number"},
+        Case{"weights that add up beyond float32", FileFormat::kPairs, "1,1,3e38\n1,1,3e38\n",
+             "1,1,3e38\n1,2,3e38\n", "add up to more than a float32 holds"},
+        Case{"nothing that counts",
+             FileFormat::kPairs,
+             "1,1,1\n",
+             "1,1,2\n",
+             "no pair that reaches pairs.binarise_at",
+             {.pairs = {.binarise_at = 2}}},
+        Case{"a column that there is not",
+             FileFormat::kPairs,
+             "a,b\n1,1\n",
+             "a,c\n1,1\n",
+             "expected a column \"c\"",
+             {.pairs = {.user_column = "a", .item_column = "c"}}},
+        Case{"one column twice",
+             FileFormat::kPairs,
+             "x,a\n1,1\n",
+             "a,x\n1,1\n",
+             "different columns for user, item and weight",
+             {.pairs = {.user_column = "a", .item_column = "1"}}}));
+
+const std::string kNpy = Npy<float>("<f4", "(1,)", {1});
+const std::string kNpz = Zip({{"x.npy", kNpy}});
+
+INSTANTIATE_TEST_SUITE_P(
+    Npz, HostileBytesTest,
+    ::testing::Values(
+        Case{"no zip", FileFormat::kNpz, kNpy, kNpz, "not a zip archive that can be read"},
+        Case{"cut", FileFormat::kNpz, kNpz.substr(0, kNpz.size() - 5), kNpz,
+             "not a zip archive that can be read"},
+        Case{"no member", FileFormat::kNpz, Zip({}), kNpz, "got none"},
+        Case{"no array", FileFormat::kNpz, Zip({{"x.txt", kNpy}}), kNpz, "expected an array *.npy"},
+        Case{"several arrays", FileFormat::kNpz, Zip({{"x.npy", kNpy}, {"y.npy", kNpy}}),
+             Zip({{"x.npy", kNpy}, {"y.txt", kNpy}}), "holds several arrays; say which by `array`"},
+        Case{"another name",
+             FileFormat::kNpz,
+             Zip({{"y.npy", kNpy}}),
+             kNpz,
+             "expected an array \"x.npy\"",
+             {.array = "x"}},
+        Case{"a damaged member", FileFormat::kNpz, Zip({{"x.npy", kNpy.substr(0, 70)}}), kNpz,
+             "file"},
+        Case{"encrypted", FileFormat::kNpz, Zip({{"x.npy", kNpy, false, 0, 1}}), kNpz,
+             "is encrypted"},
+        Case{"a bomb", FileFormat::kNpz, Zip({{"x.npy", kNpy, true, 0xFFFFFFF0}}), kNpz,
+             "would unpack from"}));
+
+const std::string kPng = Png(2, 1, 1, {1, 2});
+
+INSTANTIATE_TEST_SUITE_P(
+    PngZip, HostileBytesTest,
+    ::testing::Values(
+        Case{"no zip", FileFormat::kPngZip, kPng, Zip({{"a.png", kPng}}), "not a zip archive"},
+        Case{"no picture", FileFormat::kPngZip, Zip({{"a.txt", kPng}}), Zip({{"a.png", kPng}}),
+             "holds no .png file"},
+        Case{"no PNG", FileFormat::kPngZip, Zip({{"a.png", "GIF89a"}}), Zip({{"a.png", kPng}}),
+             "\"a.png\": not a PNG file"},
+        Case{"a cut PNG", FileFormat::kPngZip, Zip({{"a.png", kPng.substr(0, 45)}}),
+             Zip({{"a.png", kPng}}), "\"a.png\": "},
+        Case{"another size", FileFormat::kPngZip,
+             Zip({{"a.png", kPng}, {"b.png", Png(1, 2, 1, {1, 2})}}),
+             Zip({{"a.png", kPng}, {"b.png", kPng}}),
+             "row 2: expected 2 x 1 pixels of 1 channels as in the first picture, got 1 x 2"},
+        Case{"another kind", FileFormat::kPngZip,
+             Zip({{"a.png", kPng}, {"b.png", Png(2, 1, 3, {1, 2, 3, 4, 5, 6})}}),
+             Zip({{"a.png", kPng}, {"b.png", kPng}}), "of 3 channels in \"b.png\""},
+        Case{"huge", FileFormat::kPngZip, Zip({{"a.png", Png(65536, 65536, 1, {})}}),
+             Zip({{"a.png", kPng}}), "at most 65536 values are read"},
+        Case{"a bomb", FileFormat::kPngZip, Zip({{"a.png", kPng, true, 0xFFFFFFF0}}),
+             Zip({{"a.png", kPng, true}}), "would unpack from"}));
+
+std::string Tensor(const std::string& entry, std::size_t bytes = 4) {
+  return Safetensors("{\"x\":" + entry + "}", std::string(bytes, '\1'));
+}
+const std::string kTensor = Tensor(R"({"dtype":"U8","shape":[2,2],"data_offsets":[0,4]})");
+
+INSTANTIATE_TEST_SUITE_P(
+    SafetensorsFile, HostileBytesTest,
+    ::testing::Values(
+        Case{"cut in its length", FileFormat::kSafetensors, kTensor.substr(0, 5), kTensor,
+             "ends within its safetensors header"},
+        Case{"a huge header", FileFormat::kSafetensors, std::string(8, '\x7F') + "{}", kTensor,
+             "ends within its safetensors header"},
+        Case{"no JSON", FileFormat::kSafetensors, Safetensors("{\"x\":", "    "), kTensor,
+             "its header is damaged"},
+        Case{"deep JSON", FileFormat::kSafetensors, Safetensors(std::string(5000, '['), ""),
+             kTensor, "its header is damaged"},
+        Case{"no object", FileFormat::kSafetensors, Safetensors("[1]", "1234"), kTensor,
+             "its header is damaged"},
+        Case{"no shape", FileFormat::kSafetensors, Tensor(R"({"dtype":"U8","data_offsets":[0,4]})"),
+             kTensor, "its header is damaged"},
+        Case{"no tensor", FileFormat::kSafetensors, Safetensors("{}", ""), kTensor, "got none"},
+        Case{"another name",
+             FileFormat::kSafetensors,
+             Safetensors(R"({"y":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}})", "1"),
+             kTensor,
+             "expected a tensor \"x\"",
+             {.array = "x"}},
+        Case{"another type", FileFormat::kSafetensors,
+             Tensor(R"({"dtype":"I64","shape":[2,2],"data_offsets":[0,4]})"), kTensor,
+             "expected type F32, F16 or U8, got \"I64\""},
+        Case{"a shape that overflows", FileFormat::kSafetensors,
+             Tensor(R"({"dtype":"U8","shape":[1,65536,65536,65536,65536],"data_offsets":[0,4]})"),
+             kTensor, "more than 65536 columns"},
+        Case{"rows that do not fill their bytes", FileFormat::kSafetensors,
+             Tensor(R"({"dtype":"U8","shape":[4611686018427387905,4],"data_offsets":[0,4]})"),
+             kTensor, "do not fill bytes 0 to 4"},
+        Case{"offsets that fall", FileFormat::kSafetensors,
+             Tensor(R"({"dtype":"U8","shape":[2,2],"data_offsets":[8,4]})"), kTensor,
+             "do not fill bytes 8 to 4"},
+        Case{"bytes that are not there", FileFormat::kSafetensors,
+             Tensor(R"({"dtype":"U8","shape":[2,2],"data_offsets":[0,4]})", 3), kTensor,
+             "at most 3 bytes follow"},
+        Case{"a beginning that is not there", FileFormat::kSafetensors,
+             Tensor(R"({"dtype":"U8","shape":[2,2],"data_offsets":[100,104]})"), kTensor,
+             "ends before the tensor"}));
 
 }  // namespace
 }  // namespace latent
