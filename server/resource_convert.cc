@@ -98,7 +98,8 @@ absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declar
                              .path = {},
                              .role = RoleOf(file.role()),
                              .part = part,
-                             .format = static_cast<FileFormat>(file.format())});
+                             .format = static_cast<FileFormat>(file.format()),
+                             .array = file.array()});
   }
   request.row_shape.assign(declaration.row_shape().begin(), declaration.row_shape().end());
   if (declaration.has_value_scale()) request.value_scale = declaration.value_scale();
@@ -107,7 +108,6 @@ absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declar
     request.libsvm.index_base = static_cast<int>(declaration.libsvm().index_base());
   }
   request.pairs = PairsOf(declaration.pairs());
-  request.array = declaration.array();
   request.split = SplitOf(declaration.split());
   request.label_names.assign(declaration.label_names().begin(), declaration.label_names().end());
   LATENT_RETURN_IF_ERROR(CheckDeclaration(request, prefix));

@@ -29,7 +29,7 @@ struct UploadFlags {
   std::optional<double> value_scale, test_fraction, validation_fraction;
   std::optional<std::uint64_t> split_seed;
   bool header = false, no_header = false;
-  std::string format, pairs_columns, array, missing;
+  std::string format, pairs_columns, array, labels_array, missing;
   std::vector<std::string> columns;
   std::optional<double> binarise_at;
   std::optional<std::uint32_t> index_base;
@@ -151,7 +151,9 @@ absl::Status DeclareFormats(const UploadFlags& flags, v1::DatasetDeclaration* de
   if (flags.binarise_at) declaration->mutable_pairs()->set_binarise_at(*flags.binarise_at);
   if (flags.index_base) declaration->mutable_libsvm()->set_index_base(*flags.index_base);
   if (flags.missing == "allow") declaration->mutable_csv()->set_allow_missing(true);
-  declaration->set_array(flags.array);
+  for (v1::DatasetFile& file : *declaration->mutable_files()) {
+    file.set_array(file.role() == v1::FILE_ROLE_ROWS ? flags.array : flags.labels_array);
+  }
   return status;
 }
 
@@ -270,6 +272,7 @@ void AddUpload(CLI::App& datasets, Context& context) {
   command->add_option("--index-base", flags->index_base,
                       "Of libsvm: number of the first column, 0 or 1 (default: by the indices)");
   command->add_option("--array", flags->array, "Of npz and safetensors: which array");
+  command->add_option("--labels-array", flags->labels_array, "The same of files of labels");
   command->add_option("--column", flags->columns,
                       "CSV: NAME=numeric|categorical|label|id|ignored instead of a guess");
   command->add_option("--missing", flags->missing, "CSV: whether cells may be missing")

@@ -121,7 +121,10 @@ void CheckColumns(const ParseRequest& request, const std::string& prefix, FieldE
     errors.Add(prefix + "pairs.binarise_at",
                absl::StrCat("expected a finite number, got ", *request.pairs.binarise_at));
   }
-  if (!IsColumn(request.array)) errors.Add(prefix + "array", name);
+  for (std::size_t f = 0; f < request.files.size(); ++f) {
+    if (IsColumn(request.files[f].array)) continue;
+    errors.Add(absl::StrCat(prefix, "files[", f, "].array"), name);
+  }
 }
 
 }  // namespace
@@ -164,6 +167,7 @@ std::string CanonicalDeclaration(const ParseRequest& request) {
                              {"role", file.role == FileRole::kRows ? "rows" : "labels"},
                              {"part", v1::Part_Name(file.part)},
                              {"format", static_cast<int>(file.format)}});
+    if (!file.array.empty()) json["files"].back()["array"] = file.array;
   }
   json["row_shape"] = request.row_shape;
   if (request.value_scale) json["value_scale"] = *request.value_scale;
@@ -184,7 +188,6 @@ std::string CanonicalDeclaration(const ParseRequest& request) {
   if (!pairs.item_column.empty()) json["pairs"]["item_column"] = pairs.item_column;
   if (!pairs.weight_column.empty()) json["pairs"]["weight_column"] = pairs.weight_column;
   if (pairs.binarise_at) json["pairs"]["binarise_at"] = *pairs.binarise_at;
-  if (!request.array.empty()) json["array"] = request.array;
   json["split"] = {{"test_fraction", request.split.test_fraction},
                    {"validation_fraction", request.split.validation_fraction},
                    {"seed", request.split.seed}};

@@ -75,7 +75,7 @@ class Parser {
             .csv = csv_,
             .libsvm = request_.libsvm,
             .pairs = request_.pairs,
-            .array = request_.array,
+            .array = file.array,
             .label_names = info_.label_names};
   }
 

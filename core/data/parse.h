@@ -28,6 +28,7 @@ struct ParseFile {
   FileRole role = FileRole::kRows;
   v1::Part part = v1::PART_TRAIN;
   FileFormat format = FileFormat::kGuess;
+  std::string array = {};  // of NPZ and safetensors files: which array; "" for the only one
 };
 
 struct ParseLimits {
@@ -45,7 +46,6 @@ struct ParseRequest {
   CsvOptions csv = {};
   LibsvmOptions libsvm = {};
   PairsOptions pairs = {};
-  std::string array = {};  // of NPZ and safetensors files
   SplitOptions split = {};
   std::vector<std::string> label_names = {};  // of labels 0, 1, 2, ...
   ParseLimits limits = {};

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@ namespace {
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kMaxHeaderBytes = 64 << 10;
+constexpr std::uint64_t kMaxFortranBytes = 1ull << 30;
 
 template <typename T>
 constexpr Element LittleEndian() {
@@ -23,10 +25,12 @@ struct NpyType {
   std::string_view descr;
   Element element;
 };
-constexpr std::array<NpyType, 6> kNpyTypes = {{{"<f4", LittleEndian<float>()},
+constexpr std::array<NpyType, 8> kNpyTypes = {{{"<f4", LittleEndian<float>()},
                                                {"<f8", LittleEndian<double>()},
                                                {"|u1", LittleEndian<std::uint8_t>()},
                                                {"|i1", LittleEndian<std::int8_t>()},
+                                               {"<i2", LittleEndian<std::int16_t>()},
+                                               {"<u2", LittleEndian<std::uint16_t>()},
                                                {"<i4", LittleEndian<std::int32_t>()},
                                                {"<i8", LittleEndian<std::int64_t>()}}};
 
@@ -116,6 +120,60 @@ absl::StatusOr<std::string> ReadHeaderText(ByteSource& bytes, const std::string&
   return text;
 }
 
+// Bytes that the source owns, then what is left of another one.
+class OwnedSource : public ByteSource {
+ public:
+  OwnedSource(std::string bytes, std::unique_ptr<ByteSource> rest)
+      : bytes_(std::move(bytes)), rest_(std::move(rest)) {}
+
+  absl::StatusOr<std::size_t> Read(std::span<char> out) override {
+    const std::size_t own = std::min(out.size(), bytes_.size() - used_);
+    std::copy_n(bytes_.data() + used_, own, out.data());
+    used_ += own;
+    if (own == out.size()) return own;
+    LATENT_ASSIGN_OR_RETURN(const std::size_t more, rest_->Read(out.subspan(own)));
+    return own + more;
+  }
+  std::uint64_t remaining_bound() const override {
+    return bytes_.size() - used_ + rest_->remaining_bound();
+  }
+
+ private:
+  const std::string bytes_;
+  std::size_t used_ = 0;
+  const std::unique_ptr<ByteSource> rest_;
+};
+
+// A matrix that is stored column after column, row after row. It is held in memory as a whole.
+absl::StatusOr<std::unique_ptr<ByteSource>> RowsFirst(std::unique_ptr<ByteSource> bytes,
+                                                      const std::string& name, std::uint64_t rows,
+                                                      std::uint64_t columns, std::size_t size) {
+  if (rows > kMaxFortranBytes / (columns * size)) {
+    return BadFile(name, absl::StrCat("is in Fortran order and has more than ", kMaxFortranBytes,
+                                      " bytes; save numpy.ascontiguousarray(array) instead"));
+  }
+  const auto total = static_cast<std::size_t>(rows * columns * size);
+  if (total > bytes->remaining_bound()) {
+    return BadFile(name,
+                   absl::StrCat("its header declares ", rows, " rows of ", columns * size,
+                                " bytes, but at most ", bytes->remaining_bound(), " bytes follow"));
+  }
+  std::string by_column(total, '\0');
+  LATENT_ASSIGN_OR_RETURN(const std::size_t got, bytes->Read(by_column));
+  if (got < total) {
+    return BadFile(
+        name, absl::StrCat("the file ends within its ", rows, " rows of ", columns, " columns"));
+  }
+  std::string by_row(total, '\0');
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t c = 0; c < columns; ++c) {
+      std::copy_n(by_column.data() + (c * rows + r) * size, size,
+                  by_row.data() + (r * columns + c) * size);
+    }
+  }
+  return std::make_unique<OwnedSource>(std::move(by_row), std::move(bytes));
+}
+
 }  // namespace
 
 bool LooksLikeNpy(std::string_view head) { return head.starts_with(kMagic); }
@@ -132,19 +190,25 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenNpy(std::unique_ptr<ByteSource> b
                                               "'fortran_order' and 'shape', got ",
                                               Shown(text)));
   }
-  if (*fortran) {
-    return BadFile(options.name,
-                   "is in Fortran order; save numpy.ascontiguousarray(array) instead");
+  if (*fortran && shape->size() > 2) {
+    return BadFile(options.name, absl::StrCat("is in Fortran order with ", shape->size(),
+                                              " dimensions; save "
+                                              "numpy.ascontiguousarray(array) instead"));
   }
   for (const NpyType& type : kNpyTypes) {
     if (type.descr != *descr) continue;
     RowsHeader header;
     header.bytes = type.descr == "|u1";
     LATENT_ASSIGN_OR_RETURN(const std::uint64_t rows, SetShape(options.name, *shape, header));
+    if (*fortran && header.columns > 1) {
+      LATENT_ASSIGN_OR_RETURN(bytes, RowsFirst(std::move(bytes), options.name, rows, header.columns,
+                                               type.element.size));
+    }
     return FixedRows(std::move(bytes), options.name, std::move(header), rows, type.element);
   }
-  return BadFile(options.name, absl::StrCat("expected type <f4, <f8, |u1, |i1, <i4 or <i8, got ",
-                                            Shown(*descr), "; save array.astype(\"<f4\") instead"));
+  return BadFile(options.name,
+                 absl::StrCat("expected type <f4, <f8, |u1, |i1, <i2, <u2, <i4 or <i8, got ",
+                              Shown(*descr), "; save array.astype(\"<f4\") instead"));
 }
 
 }  // namespace latent

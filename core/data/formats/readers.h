@@ -23,7 +23,7 @@ bool LooksLikeSafetensors(std::string_view head);
 // Big-endian header 0, 0, type, dimensions; then big-endian elements, row-major.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenIdx(std::unique_ptr<ByteSource> bytes,
                                                    const ReadOptions& options);
-// NumPy's .npy, versions 1 to 3, C order, little-endian.
+// NumPy's .npy, versions 1 to 3, little-endian; matrices also in Fortran order.
 absl::StatusOr<std::unique_ptr<RowReader>> OpenNpy(std::unique_ptr<ByteSource> bytes,
                                                    const ReadOptions& options);
 // Lines of numbers; at most 1 MiB a line and 64 bytes a cell. Cells may be quoted ("" is a quote

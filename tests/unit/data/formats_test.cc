@@ -65,6 +65,15 @@ TEST(NpyTest, ReadsEveryElementType) {
               ElementsAre(ElementsAre(-1), ElementsAre(7)));
 }
 
+TEST(NpyTest, ReadsMatricesStoredColumnByColumn) {
+  const auto table =
+      ReadAll(testing::NpyOf(1, "{'descr': '<i2', 'fortran_order': True, 'shape': (2, 3), }",
+                             testing::Raw<std::int16_t>({1, 4, 2, 5, 3, -6}, std::endian::little)),
+              FileFormat::kNpy);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->rows, ElementsAre(ElementsAre(1, 2, 3), ElementsAre(4, 5, -6)));
+}
+
 TEST(NpyTest, KeepsTheShapeOfARow) {
   const auto table =
       ReadAll(Npy<std::uint8_t>("|u1", "(1, 2, 1, 3)", {1, 2, 3, 4, 5, 6}), FileFormat::kNpy);
