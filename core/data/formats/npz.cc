@@ -10,15 +10,15 @@
 namespace latent {
 namespace {
 
-constexpr std::size_t kMostNames = 20;
+constexpr std::size_t kMostMemberNames = 20;
 
-std::string NamesOf(const std::vector<ZipMember>& members) {
+std::string MemberNames(const std::vector<ZipMember>& members) {
   std::vector<std::string> names;
   for (const ZipMember& member : members) {
-    if (names.size() == kMostNames) break;
+    if (names.size() == kMostMemberNames) break;
     names.push_back(Shown(member.name));
   }
-  return absl::StrCat(absl::StrJoin(names, ", "), members.size() > kMostNames ? ", ..." : "");
+  return absl::StrCat(absl::StrJoin(names, ", "), members.size() > kMostMemberNames ? ", ..." : "");
 }
 
 }  // namespace
@@ -34,14 +34,14 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenNpz(std::unique_ptr<ByteSource> b
     if (!fits) continue;
     if (found != nullptr) {
       return BadFile(options.name, absl::StrCat("holds several arrays; say which by `array`: ",
-                                                NamesOf(members)));
+                                                MemberNames(members)));
     }
     found = &member;
   }
   if (found == nullptr) {
     return BadFile(options.name,
                    absl::StrCat("expected an array ", wanted.empty() ? "*.npy" : Shown(wanted),
-                                ", got ", members.empty() ? "none" : NamesOf(members)));
+                                ", got ", members.empty() ? "none" : MemberNames(members)));
   }
   LATENT_ASSIGN_OR_RETURN(auto member, ZipArchive::Stream(archive, *found));
   return OpenNpy(std::move(member), options);

@@ -13,7 +13,7 @@
 namespace latent {
 namespace {
 
-constexpr std::uint64_t kMaxHeaderBytes = 16 << 20;
+constexpr std::uint64_t kMaxTensorHeaderBytes = 16 << 20;
 
 // IEEE 754 binary16.
 double DecodeHalf(const char* element) {
@@ -34,7 +34,7 @@ struct TensorType {
   std::string_view name;
   Element element;
 };
-constexpr std::array<TensorType, 3> kTypes = {
+constexpr std::array<TensorType, 3> kTensorTypes = {
     {{"F32", {4, &DecodeElement<float, std::endian::little>}},
      {"F16", {2, &DecodeHalf}},
      {"U8", {1, &DecodeElement<std::uint8_t, std::endian::little>}}}};
@@ -46,16 +46,16 @@ struct Tensor {
   std::uint64_t begin = 0, end = 0;  // from the header's end
 };
 
-absl::StatusOr<std::string> ReadHeaderText(ByteSource& bytes, const std::string& name) {
+absl::StatusOr<std::string> ReadTensorHeader(ByteSource& bytes, const std::string& name) {
   std::array<char, 8> size_bytes{};
   LATENT_ASSIGN_OR_RETURN(std::size_t got, bytes.Read(size_bytes));
   const auto size = std::bit_cast<std::uint64_t>(size_bytes);
   if (got < size_bytes.size() || size > bytes.remaining_bound()) {
     return BadFile(name, "the file ends within its safetensors header");
   }
-  if (size > kMaxHeaderBytes) {
+  if (size > kMaxTensorHeaderBytes) {
     return BadFile(name, absl::StrCat("its safetensors header has ", size, " bytes; at most ",
-                                      kMaxHeaderBytes, " are read"));
+                                      kMaxTensorHeaderBytes, " are read"));
   }
   std::string text(static_cast<std::size_t>(size), '\0');
   LATENT_ASSIGN_OR_RETURN(got, bytes.Read(text));
@@ -85,7 +85,8 @@ std::vector<Tensor> TensorsOf(const std::string& text) {
   return tensors;
 }
 
-absl::StatusOr<Tensor> Choose(const std::vector<Tensor>& tensors, const ReadOptions& options) {
+absl::StatusOr<Tensor> ChooseTensor(const std::vector<Tensor>& tensors,
+                                    const ReadOptions& options) {
   const Tensor* found = nullptr;
   std::string names;
   for (const Tensor& tensor : tensors) {
@@ -104,7 +105,7 @@ absl::StatusOr<Tensor> Choose(const std::vector<Tensor>& tensors, const ReadOpti
                                             names.empty() ? "none" : names));
 }
 
-absl::Status Skip(ByteSource& bytes, std::uint64_t count, const std::string& name) {
+absl::Status SkipBytes(ByteSource& bytes, std::uint64_t count, const std::string& name) {
   std::vector<char> buffer(64 << 10);
   while (count > 0) {
     const std::size_t wanted = std::min<std::uint64_t>(count, buffer.size());
@@ -116,9 +117,9 @@ absl::Status Skip(ByteSource& bytes, std::uint64_t count, const std::string& nam
 }
 
 // A source that ends after `count` bytes: other tensors follow.
-class Bounded : public ByteSource {
+class BoundedSource : public ByteSource {
  public:
-  Bounded(std::unique_ptr<ByteSource> bytes, std::uint64_t count)
+  BoundedSource(std::unique_ptr<ByteSource> bytes, std::uint64_t count)
       : bytes_(std::move(bytes)), left_(count) {}
   absl::StatusOr<std::size_t> Read(std::span<char> out) override {
     const std::size_t wanted = std::min<std::uint64_t>(out.size(), left_);
@@ -139,7 +140,7 @@ class Bounded : public ByteSource {
 
 absl::StatusOr<std::unique_ptr<RowReader>> OpenSafetensors(std::unique_ptr<ByteSource> bytes,
                                                            const ReadOptions& options) {
-  LATENT_ASSIGN_OR_RETURN(const std::string text, ReadHeaderText(*bytes, options.name));
+  LATENT_ASSIGN_OR_RETURN(const std::string text, ReadTensorHeader(*bytes, options.name));
   std::vector<Tensor> tensors;
   try {
     tensors = TensorsOf(text);
@@ -147,10 +148,10 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenSafetensors(std::unique_ptr<ByteS
     return BadFile(options.name, absl::StrCat("not a safetensors file: its header is damaged (",
                                               error.what(), ")"));
   }
-  LATENT_ASSIGN_OR_RETURN(const Tensor tensor, Choose(tensors, options));
-  const auto type = std::find_if(kTypes.begin(), kTypes.end(),
+  LATENT_ASSIGN_OR_RETURN(const Tensor tensor, ChooseTensor(tensors, options));
+  const auto type = std::find_if(kTensorTypes.begin(), kTensorTypes.end(),
                                  [&](const TensorType& t) { return t.name == tensor.type; });
-  if (type == kTypes.end()) {
+  if (type == kTensorTypes.end()) {
     return BadFile(options.name,
                    absl::StrCat("tensor ", Shown(tensor.name),
                                 ": expected type F32, F16 or U8, got ", Shown(tensor.type)));
@@ -165,8 +166,8 @@ absl::StatusOr<std::unique_ptr<RowReader>> OpenSafetensors(std::unique_ptr<ByteS
                    absl::StrCat("tensor ", Shown(tensor.name), ": ", rows, " rows of ", row_bytes,
                                 " bytes do not fill bytes ", tensor.begin, " to ", tensor.end));
   }
-  LATENT_RETURN_IF_ERROR(Skip(*bytes, tensor.begin, options.name));
-  auto data = std::make_unique<Bounded>(std::move(bytes), tensor.end - tensor.begin);
+  LATENT_RETURN_IF_ERROR(SkipBytes(*bytes, tensor.begin, options.name));
+  auto data = std::make_unique<BoundedSource>(std::move(bytes), tensor.end - tensor.begin);
   return FixedRows(std::move(data), options.name, std::move(header), rows, type->element);
 }
 
