@@ -32,7 +32,7 @@ SystemServiceHandler::SystemServiceHandler(const Config& config) {
   info_.set_io_threads(static_cast<std::uint32_t>(config.io_threads));
   info_.set_training_threads(static_cast<std::uint32_t>(config.train_threads));
   for (const char* format :
-       {"IDX", "CSV", "NPY", "LIBSVM", "PAIRS", "NPZ", "PNG_ZIP", "SAFETENSORS"})
+       {"IDX", "CSV", "NPY", "LIBSVM", "PAIRS", "NPZ", "PNG-ZIP", "SAFETENSORS"})
     info_.add_formats(format);
   for (const Preset& preset : Presets()) {
     const v1::TrainingPlan plan =
