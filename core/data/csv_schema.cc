@@ -96,16 +96,17 @@ absl::Status CsvScan::VerifyHeader() {
 
 absl::StatusOr<std::size_t> CsvScan::FindColumn(const std::string& wanted,
                                                 const std::string& field) {
-  for (std::size_t c = 0; has_header_ && c < columns_.size(); ++c) {
+  std::int64_t index = 0;
+  const auto width = static_cast<std::int64_t>(columns_.size());
+  const bool is_index = absl::SimpleAtoi(wanted, &index) && index >= -width && index < width;
+  // What may turn out to be no header is not searched for numbers.
+  const bool searched = has_header_ && (!is_index || options_.csv.header);
+  for (std::size_t c = 0; searched && c < columns_.size(); ++c) {
     if (columns_[c].name != wanted) continue;
     declared_by_name_ = true;
     return c;
   }
-  std::int64_t index = 0;
-  const auto width = static_cast<std::int64_t>(columns_.size());
-  if (absl::SimpleAtoi(wanted, &index) && index >= -width && index < width) {
-    return static_cast<std::size_t>(index < 0 ? index + width : index);
-  }
+  if (is_index) return static_cast<std::size_t>(index < 0 ? index + width : index);
   return BadFile(first_name_, absl::StrCat("has no column ", Shown(wanted), " as ", field,
                                            " asks; it has ", width, " columns (0 to ", width - 1,
                                            ")", has_header_ ? "" : " and no header"));
