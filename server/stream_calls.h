@@ -63,7 +63,8 @@ class ServerStreamCall final : public CallBase, public OpenStream {
     Reset();
     writer_.emplace(&context());
     phase_ = Phase::kArmed;
-    writing_ = false;
+    writing_ = last_word_ = false;
+    ending_.reset();
     final_.reset();
     binding_->request(&context(), &request_, &*writer_, loop().queue(), this);
   }
@@ -84,10 +85,13 @@ class ServerStreamCall final : public CallBase, public OpenStream {
     final_ = status;
     if (!writing_) SendFinal();
   }
+  // At once, or after what is being written and one message of what is newest then: a watcher of
+  // health learns that it is over even if the last state had not left yet.
   void EndByServer() override {
-    EndSource(MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
+    ending_ = MakeError(absl::StatusCode::kUnavailable, "SHUTTING_DOWN",
                         "the server is shutting down; open the stream again after it has "
-                        "restarted"));
+                        "restarted");
+    if (!writing_) EndSource(*ending_);
   }
 
   void Proceed(bool ok) override {
@@ -99,7 +103,10 @@ class ServerStreamCall final : public CallBase, public OpenStream {
         writing_ = false;
         if (final_) return SendFinal();
         if (!ok) return EndSource(absl::CancelledError("the caller has gone"));
-        return source_->Ready();
+        if (!ending_) return source_->Ready();
+        if (!std::exchange(last_word_, true)) source_->Ready();
+        if (!writing_) EndSource(*ending_);
+        return;
       case Phase::kEnding:
         source_.reset();
         loop().RemoveStream(this);
@@ -143,6 +150,8 @@ class ServerStreamCall final : public CallBase, public OpenStream {
   std::unique_ptr<StreamSource> source_;
   Phase phase_ = Phase::kArmed;
   bool writing_ = false;
+  bool last_word_ = false;              // has been asked for
+  std::optional<absl::Status> ending_;  // why the server ends the stream
   std::optional<absl::Status> final_;
 };
 
