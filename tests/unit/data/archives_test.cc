@@ -125,7 +125,7 @@ TEST(SafetensorsTest, ReadsBytesInTheirShape) {
   const auto table = ReadAll(File(), FileFormat::kGuess, {.array = "u"});
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_TRUE(table->header.bytes);
-  EXPECT_THAT(table->header.row_shape, ElementsAre(2, 1));
+  EXPECT_THAT(table->header.row_shape, ElementsAre(2, 1, 1));
   EXPECT_THAT(table->rows, ElementsAre(ElementsAre(0, 1), ElementsAre(2, 255)));
 }
 

@@ -313,30 +313,32 @@ INSTANTIATE_TEST_SUITE_P(
              "different columns for user, item and weight",
              {.pairs = {.user_column = "a", .item_column = "1"}}}));
 
-const std::string kNpy = Npy<float>("<f4", "(1,)", {1});
-const std::string kNpz = Zip({{"x.npy", kNpy}});
+const std::string kOneNpy = Npy<float>("<f4", "(1,)", {1});
+const std::string kNpz = Zip({{"x.npy", kOneNpy}});
 
 INSTANTIATE_TEST_SUITE_P(
     Npz, HostileBytesTest,
     ::testing::Values(
-        Case{"no zip", FileFormat::kNpz, kNpy, kNpz, "not a zip archive that can be read"},
+        Case{"no zip", FileFormat::kNpz, kOneNpy, kNpz, "not a zip archive that can be read"},
         Case{"cut", FileFormat::kNpz, kNpz.substr(0, kNpz.size() - 5), kNpz,
              "not a zip archive that can be read"},
         Case{"no member", FileFormat::kNpz, Zip({}), kNpz, "got none"},
-        Case{"no array", FileFormat::kNpz, Zip({{"x.txt", kNpy}}), kNpz, "expected an array *.npy"},
-        Case{"several arrays", FileFormat::kNpz, Zip({{"x.npy", kNpy}, {"y.npy", kNpy}}),
-             Zip({{"x.npy", kNpy}, {"y.txt", kNpy}}), "holds several arrays; say which by `array`"},
+        Case{"no array", FileFormat::kNpz, Zip({{"x.txt", kOneNpy}}), kNpz,
+             "expected an array *.npy"},
+        Case{"several arrays", FileFormat::kNpz, Zip({{"x.npy", kOneNpy}, {"y.npy", kOneNpy}}),
+             Zip({{"x.npy", kOneNpy}, {"y.txt", kOneNpy}}),
+             "holds several arrays; say which by `array`"},
         Case{"another name",
              FileFormat::kNpz,
-             Zip({{"y.npy", kNpy}}),
+             Zip({{"y.npy", kOneNpy}}),
              kNpz,
              "expected an array \"x.npy\"",
              {.array = "x"}},
-        Case{"a damaged member", FileFormat::kNpz, Zip({{"x.npy", kNpy.substr(0, 70)}}), kNpz,
+        Case{"a damaged member", FileFormat::kNpz, Zip({{"x.npy", kOneNpy.substr(0, 70)}}), kNpz,
              "file"},
-        Case{"encrypted", FileFormat::kNpz, Zip({{"x.npy", kNpy, false, 0, 1}}), kNpz,
+        Case{"encrypted", FileFormat::kNpz, Zip({{"x.npy", kOneNpy, false, 0, 1}}), kNpz,
              "is encrypted"},
-        Case{"a bomb", FileFormat::kNpz, Zip({{"x.npy", kNpy, true, 0xFFFFFFF0}}), kNpz,
+        Case{"a bomb", FileFormat::kNpz, Zip({{"x.npy", kOneNpy, true, 0xFFFFFFF0}}), kNpz,
              "would unpack from"}));
 
 const std::string kPng = Png(2, 1, 1, {1, 2});
