@@ -192,7 +192,7 @@ absl::Status RunReport(Context& context, const RegistryFlags& flags) {
   const std::string path = flags.output.empty()
                                ? absl::StrCat(flags.model, "-", version->version(), ".html")
                                : flags.output;
-  const absl::Status written = WriteReport(context, *version, flags.rows, path);
+  absl::Status written = WriteReport(context, *version, flags.rows, path);
   if (written.ok()) context.Note(absl::StrCat("wrote ", path));
   return written;
 }
