@@ -52,6 +52,7 @@ std::vector<Group> Layout() {
         {"reconstruction_nats", "reconstruction term"},
         {"kl_nats", "KL term", {}, "what the code tells beyond the prior"},
         {"nll", "−log p(x | code)"},
+        {"test_iwae_nll", "NLL by importance sampling", {}, "a tighter bound on −log p(x)"},
         {"bits_per_dim", "bits a dimension"},
         {"validation_objective", "validation objective", {}, "what early stopping looks at"}}},
       {"What codes know of labels",
