@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <memory>
 #include <type_traits>
 #include <utility>
 
@@ -63,8 +64,7 @@ void InferenceServiceHandler::Bind(Router& router) {
   const MethodOptions options{.armed = kArmedCalls};
   const auto begin = [this](auto& call) { Begin(call); };
   // Every call asks for notice of its cancellation: gRPC wants to know before it can be seen how
-  // large the request is. It costs nothing that can be measured, as gRPC's own event for the end of
-  // a call passes through the queue either way.
+  // large the request is.
   router.Unary<Service>(&service_, "Encode", &Async::RequestEncode, begin, options, true);
   router.Unary<Service>(&service_, "Decode", &Async::RequestDecode, begin, options, true);
   router.Unary<Service>(&service_, "Reconstruct", &Async::RequestReconstruct, begin, options, true);
@@ -169,9 +169,9 @@ absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model
       metrics_->queue_wait_seconds->Observe(waited.count());
       status = Guarded([&]() -> absl::Status {
         LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
-        BatchRunner* runner = TakeRunner();
+        const auto give_back = [this](BatchRunner* runner) { GiveBackRunner(runner); };
+        const std::unique_ptr<BatchRunner, decltype(give_back)> runner(TakeRunner(), give_back);
         wanted = runner->Run(*operation, [&call] { return call.StillWanted(); });
-        GiveBackRunner(runner);
         LATENT_RETURN_IF_ERROR(wanted);
         return Answer(call, *operation);
       });

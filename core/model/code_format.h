@@ -11,7 +11,9 @@
 
 namespace latent {
 
-// Nearest binary16, ties to even; beyond 65504 infinity, below 2^-25 zero.
+inline constexpr float kGreatestHalf = 65504;
+// Nearest binary16, ties to even; from half a step beyond kGreatestHalf on infinity, below 2^-25
+// zero.
 std::uint16_t ToHalf(float value);
 float FromHalf(std::uint16_t half);
 

@@ -42,7 +42,8 @@ class Operation {
   // The next pass; nullopt once there is none and the results stand. Called after the previous
   // pass has been run.
   virtual std::optional<Pass> Next() = 0;
-  // Once they stand: OK, or INVALID_ARGUMENT if the results are not finite and must not be told.
+  // Once they stand: OK, or INVALID_ARGUMENT if the results are not finite, or not so in the format
+  // that was asked for, and must not be told.
   const absl::Status& outcome() const { return outcome_; }
 
  protected:
@@ -56,6 +57,7 @@ class Operation {
     if (row) outcome_ = AnswerNotFinite(path, *row, model_->DebugName());
     return !row;
   }
+  void Refuse(absl::Status why) { outcome_ = std::move(why); }
 
  private:
   ModelPtr model_;
@@ -114,6 +116,8 @@ class EncodeOperation : public Operation {
 
  private:
   EncodeOperation(ModelPtr model, Cells rows, Options options);
+  // Refuses codes that are too great for FLOAT16.
+  void CheckHalves();
   Options options_;
   Cells rows_, codes_, sigma_;
   SparseCells sparse_;

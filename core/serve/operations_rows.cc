@@ -102,7 +102,20 @@ std::optional<Pass> EncodeOperation::Next() {
     return std::nullopt;
   if (options_.seed) DrawCodes(codes_.view(), sigma_.view(), *options_.seed, 0, codes_.view());
   if (options_.sparsify) sparse_ = Sparsify(codes_.view(), *options_.sparsify);
+  if (options_.format == CodeFormat::kFloat16) CheckHalves();
   return std::nullopt;
+}
+
+void EncodeOperation::CheckHalves() {
+  const std::vector<float>& codes = codes_.values;
+  const auto large = std::find_if(codes.begin(), codes.end(),
+                                  [](float code) { return std::abs(code) > kGreatestHalf; });
+  if (large == codes.end()) return;
+  Refuse(InvalidField("format",
+                      absl::StrCat("expected codes that FLOAT16 can carry (up to ", kGreatestHalf,
+                                   "), got ", *large, " in row ",
+                                   static_cast<std::size_t>(large - codes.begin()) / codes_.columns,
+                                   "; use FLOAT32")));
 }
 
 std::string EncodeOperation::FormattedCodes() const {

@@ -77,6 +77,19 @@ TEST(CodeFormatTest, FormatsTheCodes) {
   EXPECT_EQ(floats->FormattedCodes().size(), 24u);
 }
 
+TEST(CodeFormatTest, CodesTooGreatForHalvesAreRefused) {
+  const ModelPtr model = TestModel("plain");
+  Cells rows = RandomCells(2, kTestColumns, 3);
+  for (std::size_t c = 0; c < kTestColumns; ++c) rows.values[kTestColumns + c] *= 1e7f;
+  const auto floats = RunAlone(EncodeOperation::Make(model, rows, {}));
+  EXPECT_TRUE(floats->outcome().ok()) << floats->outcome();
+  const auto halves =
+      RunAlone(EncodeOperation::Make(model, rows, {.format = CodeFormat::kFloat16}));
+  EXPECT_EQ(halves->outcome().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FieldOf(halves->outcome()), "format");
+  EXPECT_THAT(std::string(halves->outcome().message()), HasSubstr("in row 1; use FLOAT32"));
+}
+
 TEST(SparsifyTest, TopKKeepsTheGreatestAndTheLowerIndexOfTies) {
   const Cells codes(2, 5, {-2, 1, 2, -1, 0, 0, 0, 0, 0, 3});
   const SparseCells sparse = Sparsify(codes.view(), {.top_k = 3});
