@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/half.h"
 #include "core/base/status.h"
-#include "core/model/code_format.h"
 
 namespace latent {
 namespace {

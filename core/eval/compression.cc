@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/half.h"
 #include "core/base/status.h"
 #include "core/eval/mean.h"
 #include "core/eval/sample.h"

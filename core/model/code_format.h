@@ -1,4 +1,4 @@
-// Codes in fewer bits: IEEE 754 binary16, and 8-bit integers with a scale for each code entry.
+// Codes in fewer bits: 8-bit integers with a scale for each code entry.
 // Values and free functions; any thread. Not its job: the wire (server/rows_codec).
 #ifndef LATENT_CORE_MODEL_CODE_FORMAT_H_
 #define LATENT_CORE_MODEL_CODE_FORMAT_H_
@@ -10,12 +10,6 @@
 #include "core/nn/matrix.h"
 
 namespace latent {
-
-inline constexpr float kGreatestHalf = 65504;
-// Nearest binary16, ties to even; from half a step beyond kGreatestHalf on infinity, below 2^-25
-// zero.
-std::uint16_t ToHalf(float value);
-float FromHalf(std::uint16_t half);
 
 // Entry i of a code is about offset[i] + scale[i] * q, q an integer from -127 to 127.
 struct CodeScales {

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/half.h"
 #include "core/base/status.h"
 #include "core/model/code_format.h"
 #include "core/serve/operations.h"

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/half.h"
 #include "core/base/status.h"
 #include "core/data/formats/fixed_rows.h"
 #include "core/data/formats/readers.h"
@@ -15,19 +16,8 @@ namespace {
 
 constexpr std::uint64_t kMaxTensorHeaderBytes = 16 << 20;
 
-// IEEE 754 binary16.
 double DecodeHalf(const char* element) {
-  const auto bits =
-      static_cast<std::uint32_t>(DecodeElement<std::uint16_t, std::endian::little>(element));
-  const std::uint32_t sign = (bits & 0x8000u) << 16;
-  const std::uint32_t exponent = bits >> 10 & 31;
-  const std::uint32_t fraction = bits & 0x3FFu;
-  if (exponent == 0) {
-    const double value = static_cast<double>(fraction) * 0x1p-24;
-    return sign != 0 ? -value : value;
-  }
-  const std::uint32_t wide = exponent == 31 ? 255 : exponent + 112;
-  return static_cast<double>(std::bit_cast<float>(sign | wide << 23 | fraction << 13));
+  return FromHalf(DecodeElement<std::uint16_t, std::endian::little>(element));
 }
 
 struct TensorType {
