@@ -17,7 +17,8 @@ namespace {
 constexpr std::uint64_t kMaxTensorHeaderBytes = 16 << 20;
 
 double DecodeHalf(const char* element) {
-  return FromHalf(DecodeElement<std::uint16_t, std::endian::little>(element));
+  return FromHalf(
+      static_cast<std::uint16_t>(DecodeElement<std::uint16_t, std::endian::little>(element)));
 }
 
 struct TensorType {
