@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
+#include "core/model/network.h"
 #include "core/train/plan_json.h"
 #include "core/train/plan_parts.h"
 #include "core/train/spec_merge.h"
@@ -87,7 +88,7 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   internal::CheckPublish(plan.publish(), environment, errors);
   LATENT_RETURN_IF_ERROR(errors.ToStatus());
 
-  plan.set_parameters(internal::CountParameters(plan.architecture(), data.columns));
+  plan.set_parameters(CountParameters(plan.architecture(), data.columns));
   plan.set_total_updates(CountUpdates(plan));
   plan.set_training_bytes(internal::EstimateTrainingBytes(plan));
   if (plan.training_bytes() > environment.training_memory_bytes) {

@@ -2,7 +2,6 @@
 #include <cstdint>
 
 #include "core/eval/evaluation.h"
-#include "core/model/network.h"
 #include "core/model/sampler.h"
 #include "core/model/training_pass.h"
 #include "core/nn/principal.h"
@@ -43,10 +42,6 @@ std::uint64_t AfterTrainingBytes(const v1::TrainingPlan& plan) {
 }
 
 }  // namespace
-
-std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns) {
-  return latent::CountParameters(model, static_cast<std::size_t>(columns));
-}
 
 std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {
   const std::uint64_t model = plan.parameters() * sizeof(float);

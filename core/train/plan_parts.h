@@ -25,8 +25,6 @@ void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environ
 // What closed form asks of the rest.
 void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
 
-// Trainable numbers of the model.
-std::uint64_t CountParameters(const v1::ModelSpec& model, std::uint64_t columns);
 // Bytes that a job holds at once: dataset, and what training (weights and their companions,
 // activations, or the closed form's matrices) or else evaluation and sampler need beside it.
 std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan);
