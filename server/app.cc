@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status.h"
 #include "server/backend.h"
 #include "server/backend_metrics.h"
 #include "server/cpu_budget.h"
@@ -44,9 +45,13 @@ Config InForce(Config config) {
 // Whole or not at all, so that who waits for the file never reads half of it.
 absl::Status WritePortFile(const std::string& path, int port, int metrics_port) {
   const std::string temporary = path + ".new";
-  std::ofstream(temporary) << port << "\n" << metrics_port << "\n";
-  if (::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write --port-file ", path));
+  std::ofstream out(temporary);
+  out << port << "\n" << metrics_port << "\n";
+  out.close();
+  if (out && ::rename(temporary.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  ::unlink(temporary.c_str());
+  return MakeError(absl::StatusCode::kUnavailable, "BAD_CONFIGURATION",
+                   absl::StrCat("cannot write --port-file ", path));
 }
 
 }  // namespace
@@ -59,20 +64,24 @@ class App::Impl {
         bulk_("latent-bulk", kBulkThreads, static_cast<std::size_t>(config_.io_queue)),
         compute_("latent-compute", config_.loops, static_cast<std::size_t>(config_.io_queue)),
         loader_("latent-load", 1, std::numeric_limits<std::size_t>::max()),
+        watch_("latent-watch", 1, std::numeric_limits<std::size_t>::max()),
         backend_(config_, &loader_),
         health_(ServiceNames()),
         system_(config_),
         inference_(config_.limits, &backend_, &bulk_, &compute_, &metrics_.batches()),
         datasets_(&backend_, &bulk_),
-        training_(&backend_),
+        training_(&backend_, &watch_),
         registry_(&backend_, &bulk_) {}
   ~Impl() { Shutdown(); }
 
   absl::Status Start(const Observer& observer) {
     ConfigureLog(LogFormatOf(config_), LogLevelOf(config_));
     metrics_.AddCollector(ProcessCollector());
-    metrics_.AddCollector(ExecutorCollector(
-        {{"io", &io_}, {"bulk", &bulk_}, {"compute", &compute_}, {"load", &loader_}}));
+    metrics_.AddCollector(ExecutorCollector({{"io", &io_},
+                                             {"bulk", &bulk_},
+                                             {"compute", &compute_},
+                                             {"load", &loader_},
+                                             {"watch", &watch_}}));
     metrics_.AddCollector(InferenceCollector(&inference_));
     if (config_.metrics_listen != "off") {
       LATENT_RETURN_IF_ERROR(metrics_.Listen(config_.metrics_listen));
@@ -87,6 +96,7 @@ class App::Impl {
     if (!config_.port_file.empty()) {
       LATENT_RETURN_IF_ERROR(WritePortFile(config_.port_file, port(), metrics_port()));
     }
+    serving_ = true;
     Log(Severity::kInfo, "serving",
         {{"listen", config_.listen},
          {"port", static_cast<double>(port())},
@@ -98,7 +108,8 @@ class App::Impl {
 
   void Shutdown() {
     if (std::exchange(down_, true)) return;
-    Log(Severity::kInfo, "shutting down", {{"drain_s", config_.drain_seconds}});
+    // What has not come up is only taken apart; why, main says.
+    if (serving_) Log(Severity::kInfo, "shutting down", {{"drain_s", config_.drain_seconds}});
     health_.SetServing(false);
     datasets_.Stop();
     // The checkpoint is written while calls in flight end.
@@ -106,10 +117,10 @@ class App::Impl {
     server_.DrainCalls(std::chrono::duration<double>(config_.drain_seconds));
     jobs.join();
     // No call is left that would wait for what these run, and none comes.
-    for (IoExecutor* executor : {&io_, &bulk_, &compute_, &loader_}) executor->Stop();
+    for (IoExecutor* executor : {&io_, &bulk_, &compute_, &loader_, &watch_}) executor->Stop();
     server_.JoinLoops();
     metrics_.Close();
-    Log(Severity::kInfo, "stopped");
+    if (serving_) Log(Severity::kInfo, "stopped");
   }
 
   int port() const { return server_.port(); }
@@ -144,10 +155,11 @@ class App::Impl {
   }
 
   const Config config_;
+  bool serving_ = false;  // Start has succeeded
   bool down_ = false;
   Metrics metrics_;
   CallEnvironment environment_;
-  IoExecutor io_, bulk_, compute_, loader_;
+  IoExecutor io_, bulk_, compute_, loader_, watch_;
   Backend backend_;
   HealthService health_;
   SystemServiceHandler system_;

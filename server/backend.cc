@@ -26,6 +26,7 @@ Backend::~Backend() { StopJobs(); }
 absl::Status Backend::Open() {
   LATENT_RETURN_IF_ERROR(OpenStore());
   MakeCache();
+  ReportDamage();
   MakeRunner();
   // One thread loads in order: when this has run, every alias target has been loaded or tried.
   cache_->OnSnapshot(store_->registry().Get());
@@ -59,19 +60,25 @@ void Backend::MaintainHourly(std::stop_token stop) {
 }
 
 absl::Status Backend::OpenStore() {
+  std::vector<std::string> notes;
+  const absl::Status opened = Recover(&notes);
+  // Before the error: it may be about what the notes tell.
+  for (const std::string& note : notes) Log(Severity::kWarning, "recovered", {{"note", note}});
+  LATENT_RETURN_IF_ERROR(opened);
+  store_->datasets().SetUsersOf(&JobStore::UsersOfDataset);
+  store_->registry().SetUsersOf(&JobStore::UsersOfModel);
+  return absl::OkStatus();
+}
+
+absl::Status Backend::Recover(std::vector<std::string>* notes) {
   Store::Options options;
   options.path = config_.state_dir;
   options.schemas = {JobStore::DatabaseSchema()};
   options.datasets.max_dataset_bytes = config_.limits.dataset_mib << 20;
-  LATENT_ASSIGN_OR_RETURN(store_, Store::Open(std::move(options)));
+  LATENT_ASSIGN_OR_RETURN(store_, Store::Open(std::move(options), notes));
   jobs_ = std::make_unique<JobStore>(&store_->dir(), &store_->db(), &store_->clock(),
                                      JobStore::Options{.max_queued = config_.limits.queued_jobs});
-  std::vector<std::string> notes = store_->recovery_notes();
-  LATENT_RETURN_IF_ERROR(jobs_->Recover(&notes));
-  for (const std::string& note : notes) Log(Severity::kWarning, "recovered", {{"note", note}});
-  store_->datasets().SetUsersOf(&JobStore::UsersOfDataset);
-  store_->registry().SetUsersOf(&JobStore::UsersOfModel);
-  return absl::OkStatus();
+  return jobs_->Recover(notes);
 }
 
 void Backend::MakeCache() {
@@ -84,7 +91,28 @@ void Backend::MakeCache() {
         loader->Submit(std::move(work)).IgnoreError();
       });
   registry.SetPreloader([this](const VersionInfo& version) { return cache_->Preload(version); });
-  registry.Subscribe([this, &registry] { cache_->OnSnapshot(registry.Get()); });
+  registry.Subscribe([this, &registry] {
+    cache_->OnSnapshot(registry.Get());
+    ReportDamage();
+  });
+}
+
+void Backend::ReportDamage() {
+  const auto snapshot = store_->registry().Get();
+  for (const auto& [name, model] : snapshot->models) {
+    for (const auto& [number, version] : model->versions) {
+      if (version->damage.empty()) continue;
+      {
+        MutexLock lock(&mutex_);
+        if (!reported_.insert({name, number}).second) continue;
+      }
+      Log(Severity::kWarning, "damaged version",
+          {{"model", name},
+           {"version", static_cast<double>(number)},
+           {"why", version->damage},
+           {"action", "its files are in quarantine/; publish or alias another version"}});
+    }
+  }
 }
 
 void Backend::MakeRunner() {

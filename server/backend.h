@@ -4,9 +4,14 @@
 #ifndef LATENT_SERVER_BACKEND_H_
 #define LATENT_SERVER_BACKEND_H_
 
+#include <cstdint>
 #include <memory>
+#include <set>
 #include <stop_token>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/base/mutex.h"
@@ -40,6 +45,9 @@ class Backend {
 
  private:
   absl::Status OpenStore();
+  absl::Status Recover(std::vector<std::string>* notes);
+  // Logs each damaged version once.
+  void ReportDamage();
   void MakeCache();
   void MakeRunner();
   void MaintainHourly(std::stop_token stop);
@@ -52,6 +60,7 @@ class Backend {
   std::unique_ptr<ModelCache> cache_;
   std::unique_ptr<Runner> runner_;
   Mutex mutex_;
+  std::set<std::pair<std::string, std::uint64_t>> reported_ ABSL_GUARDED_BY(mutex_);
   CondVar wake_;
   std::jthread maintenance_;
 };

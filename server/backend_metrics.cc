@@ -74,8 +74,16 @@ void CollectModels(Backend& backend, Scrape& scrape) {
   scrape.Gauge("latent_models", "Models in the registry.",
                static_cast<double>(snapshot->models.size()));
   std::size_t versions = 0;
-  for (const auto& [name, model] : snapshot->models) versions += model->versions.size();
+  std::size_t damaged = 0;
+  for (const auto& [name, model] : snapshot->models) {
+    versions += model->versions.size();
+    for (const auto& [number, version] : model->versions)
+      damaged += version->damage.empty() ? 0 : 1;
+  }
   scrape.Gauge("latent_model_versions", "Versions in the registry.", static_cast<double>(versions));
+  scrape.Gauge("latent_model_versions_damaged",
+               "Versions whose files were found damaged; they answer no call.",
+               static_cast<double>(damaged));
   std::size_t series = 0;
   for (const auto& served : backend.cache().Loaded()) {
     if (++series > kMaxModelSeries) break;

@@ -4,11 +4,14 @@
 #ifndef LATENT_SERVER_CALL_H_
 #define LATENT_SERVER_CALL_H_
 
+#include <google/protobuf/message.h>
 #include <grpcpp/server_context.h>
 
 #include <atomic>
 #include <chrono>
+#include <exception>
 #include <memory>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -100,6 +103,25 @@ class CallBase : public Tag {
 
 // A call whose messages are larger than this is freed rather than reused.
 inline constexpr std::size_t kKeepBytes = 1 << 20;
+
+// Whether a message of an ended stream is worth keeping, with the memory that its strings have even
+// when they are cleared: a stream is set up rarely, and many may be open.
+inline bool IsSmall(const google::protobuf::Message& message) {
+  constexpr std::size_t kKeepStreamBytes = 256 << 10;
+  return message.SpaceUsedLong() <= kKeepStreamBytes;
+}
+
+// Runs `work`; what a library throws becomes a status here, at the edge.
+template <typename Work>
+absl::Status Guarded(const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("the server has not enough memory for this request");
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
 
 class CallPoolBase {
  public:

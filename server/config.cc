@@ -1,15 +1,20 @@
 #include "server/config.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cctype>
 #include <fstream>
 #include <map>
+#include <optional>
 #include <set>
 #include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "server/version.h"
@@ -20,12 +25,21 @@ namespace {
 // The flags that exist for one run alone and do not belong in a file or in the environment.
 const std::set<std::string> kRunOnly = {"help", "version", "config", "print-config"};
 
+constexpr double kMaxDrainSeconds = 600;
+
 struct Parsed {
   Config config;
   std::string file;
   bool print_config = false;
   bool version = false;
 };
+
+// As CLI::Range, which lets NaN pass.
+std::string CheckSeconds(const std::string& text) {
+  double seconds = 0;
+  const bool good = absl::SimpleAtod(text, &seconds) && seconds >= 0 && seconds <= kMaxDrainSeconds;
+  return good ? "" : absl::StrCat("expected 0 to ", kMaxDrainSeconds, " seconds, got ", text);
+}
 
 void DeclareAddresses(CLI::App& app, Config& config) {
   app.add_option("--listen", config.listen, "gRPC address, host:port or unix:PATH")
@@ -80,7 +94,7 @@ void Declare(CLI::App& app, Parsed& parsed) {
       ->capture_default_str();
   DeclareThreads(app, config);
   app.add_option("--drain-seconds", config.drain_seconds, "Time for calls in flight at shutdown")
-      ->check(CLI::Range(0.0, 600.0))
+      ->check(CheckSeconds)
       ->capture_default_str();
   DeclareLimits(app, config.limits);
   app.add_option("--log-format", config.log_format, "json or text")
@@ -182,34 +196,85 @@ ConfigAction Print(std::string output) {
   return {.kind = ConfigAction::Kind::kPrintAndExit, .output = std::move(output), .config = {}};
 }
 
+// "host:port" apart; nullopt if it has another form. An IPv6 address stands in brackets.
+struct HostPort {
+  std::string host, port;
+};
+std::optional<HostPort> Split(const std::string& address) {
+  const std::size_t colon = address.rfind(':');
+  if (colon == std::string::npos || colon == 0) return std::nullopt;
+  HostPort split{address.substr(0, colon), address.substr(colon + 1)};
+  const bool bracketed = split.host.front() == '[' && split.host.back() == ']';
+  if (!bracketed && absl::StrContains(split.host, ':')) return std::nullopt;
+  if (bracketed) split.host = split.host.substr(1, split.host.size() - 2);
+  return split;
+}
+
+bool IsPort(const std::string& text) {
+  std::uint32_t port = 0;
+  const bool digits =
+      std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return digits && absl::SimpleAtoi(text, &port) && port <= 65535;
+}
+
+absl::Status CheckAddress(const std::string& flag, const std::string& address, bool insecure_bind) {
+  if (absl::StartsWith(address, "unix:")) return absl::OkStatus();
+  const std::optional<HostPort> split = Split(address);
+  if (!split) {
+    return Refuse(absl::StrCat(flag, ": expected host:port (an IPv6 host in brackets), got \"",
+                               address, "\""));
+  }
+  if (!IsPort(split->port)) {
+    return Refuse(absl::StrCat(flag, ": expected a port of 0 to 65535, got \"", split->port, "\""));
+  }
+  if (insecure_bind || IsLoopback(address)) return absl::OkStatus();
+  return Refuse(
+      absl::StrCat(flag, ": \"", address,
+                   "\" is not a loopback address, and the server knows no passwords: "
+                   "whoever reaches it may do anything. Bind 127.0.0.1 or a UNIX socket, or add "
+                   "--insecure-bind if the network around it is closed"));
+}
+
 absl::Status CheckAddresses(const Config& config) {
-  for (const auto& [flag, address] :
-       {std::pair{"--listen", config.listen}, {"--metrics-listen", config.metrics_listen}}) {
-    if (address == "off" && std::string_view(flag) == "--metrics-listen") continue;
-    const bool is_unix = absl::StartsWith(address, "unix:");
-    if (!is_unix && !absl::StrContains(address, ':')) {
-      return Refuse(absl::StrCat(flag, ": expected host:port, got \"", address, "\""));
-    }
-    if (is_unix && std::string_view(flag) == "--metrics-listen") {
-      return Refuse("--metrics-listen: expected host:port or \"off\", got a UNIX socket");
-    }
-    if (!config.insecure_bind && !IsLoopback(address)) {
-      return Refuse(absl::StrCat(
-          flag, ": \"", address,
-          "\" is not a loopback address, and the server knows no passwords: "
-          "whoever reaches it may do anything. Bind 127.0.0.1 or a UNIX socket, or add "
-          "--insecure-bind if the network around it is closed"));
+  LATENT_RETURN_IF_ERROR(CheckAddress("--listen", config.listen, config.insecure_bind));
+  if (config.metrics_listen == "off") return absl::OkStatus();
+  if (absl::StartsWith(config.metrics_listen, "unix:")) {
+    return Refuse("--metrics-listen: expected host:port or \"off\", got a UNIX socket");
+  }
+  return CheckAddress("--metrics-listen", config.metrics_listen, config.insecure_bind);
+}
+
+// A TOML string: literal where the text has quotes, as the reader of --config knows no escapes.
+std::string TomlString(const std::string& text) {
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  const bool controls = std::any_of(text.begin(), text.end(), is_control);
+  const bool plain = !controls && text.find_first_of("\"\\") == std::string::npos;
+  if (plain) return absl::StrCat("\"", text, "\"");
+  if (!controls && !absl::StrContains(text, '\'')) return absl::StrCat("'", text, "'");
+  std::string out = "\"";
+  for (const char c : text) {
+    if (is_control(static_cast<unsigned char>(c))) {
+      absl::StrAppend(&out, "\\u", absl::Hex(c, absl::kZeroPad4));
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
     }
   }
-  return absl::OkStatus();
+  return out + "\"";
 }
 
 }  // namespace
 
 bool IsLoopback(const std::string& address) {
   if (absl::StartsWith(address, "unix:")) return true;
-  const std::string host = address.substr(0, address.rfind(':'));
-  return absl::StartsWith(host, "127.") || host == "localhost" || host == "[::1]";
+  const std::optional<HostPort> split = Split(address);
+  if (!split) return false;
+  if (split->host == "localhost") return true;
+  // Literals alone: a name may mean any address ("127.evil.example").
+  in_addr v4{};
+  if (::inet_pton(AF_INET, split->host.c_str(), &v4) == 1) return ntohl(v4.s_addr) >> 24 == 127;
+  in6_addr v6{};
+  return ::inet_pton(AF_INET6, split->host.c_str(), &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
 }
 
 absl::StatusOr<ConfigAction> ReadConfig(
@@ -241,19 +306,22 @@ absl::StatusOr<ConfigAction> ReadConfig(
 std::string ToToml(const Config& config) {
   std::ostringstream out;
   const RequestLimits& limits = config.limits;
-  out << "listen = \"" << config.listen << "\"\nmetrics-listen = \"" << config.metrics_listen
-      << "\"\nstate-dir = \"" << config.state_dir << "\"\ninsecure-bind = " << std::boolalpha
+  out << "listen = " << TomlString(config.listen)
+      << "\nmetrics-listen = " << TomlString(config.metrics_listen)
+      << "\nstate-dir = " << TomlString(config.state_dir) << "\ninsecure-bind = " << std::boolalpha
       << config.insecure_bind << "\nloops = " << config.loops
       << "\nio-threads = " << config.io_threads << "\nio-queue = " << config.io_queue
-      << "\ntrain-threads = " << config.train_threads << "\ntrain-priority = \""
-      << config.train_priority << "\"\ndrain-seconds = " << config.drain_seconds
-      << "\nmax-rows = " << limits.rows << "\nmax-columns = " << limits.columns
-      << "\nmax-cells = " << limits.cells << "\nmax-message-mib = " << limits.message_mib
+      << "\ntrain-threads = " << config.train_threads
+      << "\ntrain-priority = " << TomlString(config.train_priority)
+      << "\ndrain-seconds = " << config.drain_seconds << "\nmax-rows = " << limits.rows
+      << "\nmax-columns = " << limits.columns << "\nmax-cells = " << limits.cells
+      << "\nmax-message-mib = " << limits.message_mib
       << "\nmax-rows-in-flight = " << limits.rows_in_flight
       << "\nmax-queued-jobs = " << limits.queued_jobs
-      << "\nmax-dataset-mib = " << limits.dataset_mib << "\nlog-format = \"" << config.log_format
-      << "\"\nlog-level = \"" << config.log_level << "\"\nport-file = \"" << config.port_file
-      << "\"\n";
+      << "\nmax-dataset-mib = " << limits.dataset_mib
+      << "\nlog-format = " << TomlString(config.log_format)
+      << "\nlog-level = " << TomlString(config.log_level)
+      << "\nport-file = " << TomlString(config.port_file) << "\n";
   return out.str();
 }
 

@@ -58,7 +58,8 @@ absl::StatusOr<ConfigAction> ReadConfig(const std::vector<std::string>& argument
 // The configuration as a TOML file that --config reads.
 std::string ToToml(const Config& config);
 
-// Whether everybody who can reach `address` (host:port or unix:PATH) is on this machine.
+// Whether everybody who can reach `address` (host:port or unix:PATH) is on this machine: a literal
+// of 127.0.0.0/8 or ::1, "localhost", a UNIX socket.
 bool IsLoopback(const std::string& address);
 
 LogFormat LogFormatOf(const Config& config);

@@ -112,6 +112,9 @@ void DatasetServiceHandler::Bind(Router& router) {
 
 absl::Status DatasetServiceHandler::Create(const v1::CreateDatasetRequest& request,
                                            v1::CreateDatasetResponse* response) {
+  LATENT_ASSIGN_OR_RETURN(const bool answered,
+                          AnsweredBefore(backend_->store(), "CreateDataset", request, response));
+  if (answered) return absl::OkStatus();
   LATENT_ASSIGN_OR_RETURN(const ParseRequest parse, ToParseRequest(request.dataset(), "dataset."));
   return MutateOnce<v1::CreateDatasetRequest, v1::CreateDatasetResponse>(
       backend_->store(), "CreateDataset", request, response,
@@ -126,15 +129,17 @@ absl::Status DatasetServiceHandler::Create(const v1::CreateDatasetRequest& reque
 
 absl::Status DatasetServiceHandler::Finish(const v1::FinishDatasetRequest& request,
                                            v1::FinishDatasetResponse* response) {
-  LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  DatasetStore& datasets = backend_->store().datasets();
+  Store& store = backend_->store();
+  LATENT_ASSIGN_OR_RETURN(const bool answered,
+                          AnsweredBefore(store, "FinishDataset", request, response));
+  if (answered) return absl::OkStatus();
+  DatasetStore& datasets = store.datasets();
   LATENT_ASSIGN_OR_RETURN(const DatasetRecord record, datasets.Get(request.dataset()));
   v1::DatasetDeclaration declaration;
   if (!declaration.ParseFromString(record.declaration)) {
     return absl::DataLossError("the dataset's declaration cannot be read");
   }
   LATENT_ASSIGN_OR_RETURN(const ParseRequest parse, ToParseRequest(declaration, "dataset."));
-  // Needs no record of answers: READY and FAILED are final, so a repeated call says the same.
   const auto finished = datasets.Finish(
       request.dataset(), parse, {request.file_sha256().begin(), request.file_sha256().end()},
       stop_.get_token());
@@ -143,8 +148,14 @@ absl::Status DatasetServiceHandler::Finish(const v1::FinishDatasetRequest& reque
                      "the server is shutting down; finish the dataset after it has restarted");
   }
   LATENT_RETURN_IF_ERROR(finished.status());
-  ToMessage(*finished, response->mutable_dataset());
-  return absl::OkStatus();
+  // READY and FAILED are final: if the server ends before the answer is on record, a repeated call
+  // says the same.
+  return MutateOnce<v1::FinishDatasetRequest, v1::FinishDatasetResponse>(
+      store, "FinishDataset", request, response,
+      [&](Transaction&, v1::FinishDatasetResponse* made) {
+        ToMessage(*finished, made->mutable_dataset());
+        return absl::OkStatus();
+      });
 }
 
 absl::Status DatasetServiceHandler::Get(const v1::GetDatasetRequest& request,
@@ -162,9 +173,7 @@ absl::Status DatasetServiceHandler::List(const v1::ListDatasetsRequest& request,
   for (const DatasetRecord& record : listing.datasets) {
     v1::Dataset* dataset = response->add_datasets();
     ToMessage(record, dataset);
-    // A page of vocabularies would not fit in a message.
-    dataset->clear_column_names();
-    dataset->clear_column_groups();
+    dataset->mutable_declaration()->clear_label_names();
   }
   response->set_next_page_token(listing.next_page_token);
   return absl::OkStatus();

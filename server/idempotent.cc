@@ -17,4 +17,9 @@ std::string DeterministicBytes(const google::protobuf::MessageLite& message) {
   return bytes;
 }
 
+absl::Status ReadAnswer(const std::string& bytes, google::protobuf::MessageLite* response) {
+  if (response->ParseFromString(bytes)) return absl::OkStatus();
+  return absl::DataLossError("the stored answer of this request_id cannot be read");
+}
+
 }  // namespace latent

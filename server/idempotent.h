@@ -4,6 +4,7 @@
 #define LATENT_SERVER_IDEMPOTENT_H_
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -20,6 +21,9 @@ namespace latent {
 
 // The bytes of a message, the same for equal messages (maps are sorted).
 std::string DeterministicBytes(const google::protobuf::MessageLite& message);
+
+// What DeterministicBytes wrote.
+absl::Status ReadAnswer(const std::string& bytes, google::protobuf::MessageLite* response);
 
 // Names one request for the record. Keeps what the IdempotentCall points at.
 class RequestKey {
@@ -43,6 +47,25 @@ class RequestKey {
   std::string hash_;
 };
 
+// Whether this very request was answered before; then `response` is that answer. For calls whose
+// checks look at what may have changed since: they ask this first. ALREADY_EXISTS (reason
+// REQUEST_ID_REUSED) if the id came with another content.
+template <typename Request, typename Response>
+absl::StatusOr<bool> AnsweredBefore(Store& store, const char* method, const Request& request,
+                                    Response* response) {
+  LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  if (request.request_id().empty()) return false;
+  const RequestKey key(method, request);
+  std::optional<std::string> answer;
+  LATENT_RETURN_IF_ERROR(store.db().Read([&](Transaction& tx) -> absl::Status {
+    LATENT_ASSIGN_OR_RETURN(answer, FindAnswer(tx, key.call()));
+    return absl::OkStatus();
+  }));
+  if (!answer) return false;
+  LATENT_RETURN_IF_ERROR(ReadAnswer(*answer, response));
+  return true;
+}
+
 // Runs `body` in one transaction with the record of its answer, or answers as it did before.
 template <typename Request, typename Response>
 absl::Status MutateOnce(Store& store, const char* method, const Request& request,
@@ -57,8 +80,7 @@ absl::Status MutateOnce(Store& store, const char* method, const Request& request
                                    LATENT_RETURN_IF_ERROR(body(tx, &made));
                                    return DeterministicBytes(made);
                                  }));
-  if (response->ParseFromString(answer)) return absl::OkStatus();
-  return absl::DataLossError("the stored answer of this request_id cannot be read");
+  return ReadAnswer(answer, response);
 }
 
 }  // namespace latent

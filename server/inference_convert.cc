@@ -146,6 +146,10 @@ OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, cons
 OperationOr MakeOperation(const v1::InterpolateRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits& limits, v1::InterpolateResponse* response) {
   response->set_steps(StepsOf(request));
+  if (!v1::InterpolateRequest::Path_IsValid(request.path())) {
+    return InvalidField("path", absl::StrCat("expected PATH_LERP or PATH_SLERP, got ",
+                                             static_cast<int>(request.path())));
+  }
   const bool slerp = request.path() == v1::InterpolateRequest::PATH_SLERP;
   return Upcast(InterpolateOperation::Make(
       std::move(model), std::move(cells),

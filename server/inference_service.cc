@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "server/resource_convert.h"
 
 namespace latent {
 namespace {
@@ -98,7 +99,8 @@ absl::Status InferenceServiceHandler::WithModel(Call& call, const ModelPtr& mode
   LATENT_RETURN_IF_ERROR(CheckLatentSpace(call.request().model(), *model));
   const RequestCells cells = CellsOf(call.request());
   if (cells.rows == nullptr) return Dispatch(call, model, 0, nullptr);
-  if (cells.rows->has_dataset_slice()) return ReadSlice(call, model);
+  // Of codes, datasets hold none: refused by ShapeOf.
+  if (cells.rows->has_dataset_slice() && !cells.codes) return ReadSlice(call, model);
   LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
                           ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
   LATENT_RETURN_IF_ERROR(CheckInt8(call.request(), cells));
@@ -143,7 +145,8 @@ absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model
   const std::size_t rows = std::clamp<std::size_t>(wanted, 1, limits_.rows);
   LATENT_ASSIGN_OR_RETURN(AdmissionPtr admission, Admit(rows));
   const std::size_t widest = std::max(model->model().columns(), model->model().latent_dim());
-  if (MultiplyAdds(*model, rows) > kPieceMultiplyAdds || rows * widest > kInlineCells) {
+  const bool sampled = cells.computed > 0;
+  if (MultiplyAdds(*model, rows, sampled) > kPieceMultiplyAdds || rows * widest > kInlineCells) {
     return RunLarge(call, model, std::move(admission), std::move(slice));
   }
   LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
@@ -216,9 +219,7 @@ absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operat
 absl::StatusOr<std::shared_ptr<const VersionInfo>> InferenceServiceHandler::ResolveVersion(
     const v1::ModelSelector& selector) {
   if (selector.model().empty()) return InvalidField("model.model", "expected a model's name");
-  VersionSelector choice;
-  if (selector.has_version()) choice.version = selector.version();
-  if (selector.has_alias()) choice.alias = selector.alias();
+  LATENT_ASSIGN_OR_RETURN(const VersionSelector choice, ToSelector(selector, "model."));
   return backend_->store().registry().Get()->Resolve(selector.model(), choice);
 }
 

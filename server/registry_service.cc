@@ -18,11 +18,19 @@ constexpr std::uint64_t kPieceBytes = 256 << 10;
 
 using ArtifactCall = ServerStreamCall<v1::GetArtifactRequest, v1::GetArtifactResponse>;
 
-VersionSelector SelectorOf(const v1::GetModelVersionRequest& request) {
-  VersionSelector selector;
-  if (request.has_version()) selector.version = request.version();
-  if (request.has_alias()) selector.alias = request.alias();
-  return selector;
+// Makes the entries of one page, which ends by its bytes too; `token` then says where.
+template <typename Entries, typename Message, typename Describe>
+void FillPage(const Entries& entries, google::protobuf::RepeatedPtrField<Message>* out,
+              std::string* token, const Describe& describe) {
+  PageBudget budget;
+  for (const auto& entry : entries) {
+    describe(*entry, out->Add());
+    if (!budget.Takes((*out)[out->size() - 1].ByteSizeLong())) {
+      out->RemoveLast();
+      *token = RegistrySnapshot::TokenAfter(*entries[static_cast<std::size_t>(out->size() - 1)]);
+      return;
+    }
+  }
 }
 
 // Streams one file: reads a piece on the executor when the last one has gone out.
@@ -185,6 +193,9 @@ absl::Status RegistryServiceHandler::UpdateModel(const v1::UpdateModelRequest& r
 
 absl::Status RegistryServiceHandler::SetAlias(const v1::SetAliasRequest& request,
                                               v1::SetAliasResponse* response) {
+  LATENT_ASSIGN_OR_RETURN(const bool answered,
+                          AnsweredBefore(backend_->store(), "SetAlias", request, response));
+  if (answered) return absl::OkStatus();
   // Loaded and warmed before anybody can be sent there.
   LATENT_RETURN_IF_ERROR(
       backend_->store().registry().PrepareAlias(request.model(), request.version()));
@@ -207,8 +218,9 @@ absl::Status RegistryServiceHandler::ListModels(const v1::ListModelsRequest& req
                                                 v1::ListModelsResponse* response) {
   LATENT_ASSIGN_OR_RETURN(const auto page, backend_->store().registry().Get()->ListModels(
                                                {request.page_size(), request.page_token()}));
-  for (const auto& model : page.models) ToMessage(*model, response->add_models());
   response->set_next_page_token(page.next_page_token);
+  FillPage(page.models, response->mutable_models(), response->mutable_next_page_token(),
+           [](const ModelInfo& model, v1::Model* out) { ToMessage(model, out); });
   return absl::OkStatus();
 }
 
@@ -216,7 +228,8 @@ absl::Status RegistryServiceHandler::GetVersion(const v1::GetModelVersionRequest
                                                 v1::GetModelVersionResponse* response) {
   const auto snapshot = backend_->store().registry().Get();
   LATENT_ASSIGN_OR_RETURN(const auto model, snapshot->FindModel(request.model()));
-  LATENT_ASSIGN_OR_RETURN(const auto version, model->Resolve(SelectorOf(request)));
+  LATENT_ASSIGN_OR_RETURN(const VersionSelector selector, ToSelector(request, ""));
+  LATENT_ASSIGN_OR_RETURN(const auto version, model->Resolve(selector));
   Describe(*model, *version, response->mutable_version());
   return absl::OkStatus();
 }
@@ -228,8 +241,13 @@ absl::Status RegistryServiceHandler::ListVersions(const v1::ListModelVersionsReq
   LATENT_ASSIGN_OR_RETURN(
       const auto page,
       snapshot->ListVersions(request.model(), {request.page_size(), request.page_token()}));
-  for (const auto& version : page.versions) Describe(*model, *version, response->add_versions());
   response->set_next_page_token(page.next_page_token);
+  FillPage(page.versions, response->mutable_versions(), response->mutable_next_page_token(),
+           [&](const VersionInfo& version, v1::ModelVersion* out) {
+             Describe(*model, version, out);
+             out->mutable_plan()->mutable_data()->clear_column_names();
+             out->mutable_plan()->mutable_data()->clear_column_groups();
+           });
   return absl::OkStatus();
 }
 

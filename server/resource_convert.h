@@ -6,10 +6,12 @@
 #include <google/protobuf/timestamp.pb.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
+#include "core/base/status.h"
 #include "core/data/parse.h"
 #include "core/jobs/job.h"
 #include "core/store/datasets.h"
@@ -21,6 +23,26 @@
 namespace latent {
 
 void SetTime(std::int64_t unix_micros, google::protobuf::Timestamp* out);
+
+// The version or alias that a request with such a choice names; `prefix` goes before the field's
+// name. INVALID_ARGUMENT for version 0 and for an empty alias.
+template <typename Request>
+absl::StatusOr<VersionSelector> ToSelector(const Request& request, const std::string& prefix) {
+  VersionSelector selector;
+  if (request.has_version()) {
+    if (request.version() == 0) {
+      return InvalidField(prefix + "version", "expected 1 or more, got 0");
+    }
+    selector.version = request.version();
+  }
+  if (request.has_alias()) {
+    if (request.alias().empty()) {
+      return InvalidField(prefix + "alias", "expected an alias's name, got nothing");
+    }
+    selector.alias = request.alias();
+  }
+  return selector;
+}
 
 // What a declaration means. INVALID_ARGUMENT with a violation for each bad field, below `prefix`.
 absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declaration,

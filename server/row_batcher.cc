@@ -6,8 +6,9 @@
 
 namespace latent {
 
-std::uint64_t MultiplyAdds(const ServedModel& model, std::size_t rows) {
-  return std::max<std::uint64_t>(1, model.plan().parameters()) * rows;
+std::uint64_t MultiplyAdds(const ServedModel& model, std::size_t rows, bool sampled) {
+  return std::max<std::uint64_t>(1, model.plan().parameters()) * rows +
+         (sampled ? model.sampler().MultiplyAdds(rows) : 0);
 }
 
 bool RowBatcher::RunPiece() {
@@ -22,8 +23,12 @@ bool RowBatcher::RunPiece() {
     metrics_->queue_wait_seconds->Observe(waited.count());
     operations_.push_back(item.operation.get());
   }
-  runner_.Run(operations_);
-  for (Item& item : batch_) item.done(absl::OkStatus(), *item.operation);
+  // Operations allocate their results on the way. What they share a pass with fails with them.
+  const absl::Status ran = Guarded([this] {
+    runner_.Run(operations_);
+    return absl::OkStatus();
+  });
+  for (Item& item : batch_) item.done(ran, *item.operation);
   batch_.clear();
   return !items_.empty();
 }
@@ -46,7 +51,8 @@ void RowBatcher::TakeBatch() {
   std::uint64_t cost = 0;
   const auto joins = [&](const Item& item) {
     if (&item.operation->model() != model) return false;
-    const std::uint64_t more = MultiplyAdds(*model, item.operation->cost_rows());
+    const std::uint64_t more =
+        MultiplyAdds(*model, item.operation->cost_rows(), item.operation->samples());
     if (cost > 0 && cost + more > kPieceMultiplyAdds) return false;
     cost += more;
     return true;

@@ -19,8 +19,8 @@ namespace latent {
 
 // Multiply-adds that go into one pass: about a millisecond on one core.
 inline constexpr std::uint64_t kPieceMultiplyAdds = 1 << 25;
-// What `rows` rows cost on this version.
-std::uint64_t MultiplyAdds(const ServedModel& model, std::size_t rows);
+// What `rows` rows cost on this version; `sampled`: with drawing their codes.
+std::uint64_t MultiplyAdds(const ServedModel& model, std::size_t rows, bool sampled);
 
 class RowBatcher final : public BatchTask {
  public:

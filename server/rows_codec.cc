@@ -166,7 +166,7 @@ absl::StatusOr<RowsShape> ShapeOf(const v1::Rows& rows, std::size_t width,
       break;
     }
     case v1::Rows::kDatasetSlice:
-      return Bad(field, ".dataset_slice", "expected dense or sparse rows here");
+      return Bad(field, ".dataset_slice", "expected dense or sparse codes; datasets hold rows");
     case v1::Rows::KIND_NOT_SET:
       return Bad(field, "", "expected dense, sparse or dataset_slice, got none of them");
   }

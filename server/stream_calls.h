@@ -139,8 +139,9 @@ class ServerStreamCall final : public CallBase, public OpenStream {
   void OnCancelled() override { EndSource(absl::CancelledError("the caller cancelled")); }
   void Recycle() override {
     writer_.reset();
+    const bool keep = IsSmall(request_);
     request_.Clear();
-    pool_->Recycle(this, true);
+    pool_->Recycle(this, keep);
   }
 
   const Binding* const binding_;
@@ -201,7 +202,8 @@ class ClientStreamCall final : public CallBase, public OpenStream {
   // Ends the call.
   void Finish(const absl::Status& status) {
     phase_ = Phase::kEnding;
-    const grpc::Status rpc_status = Conclude(status);
+    // The end of the messages may come before the notice that the caller has gone.
+    const grpc::Status rpc_status = Conclude(status.ok() && cancelled() ? Gone() : status);
     if (!rpc_status.ok()) return reader_->FinishWithError(rpc_status, this);
     method().metrics->Sent();
     reader_->Finish(response_, rpc_status, this);
@@ -250,8 +252,9 @@ class ClientStreamCall final : public CallBase, public OpenStream {
     if (stopped_ || phase_ != Phase::kOpen) return;
     if (ok) method().metrics->Received();
     if (ok) return sink_->Message(message_);
-    sink_->End(cancelled() ? absl::CancelledError("the caller cancelled") : absl::OkStatus());
+    sink_->End(cancelled() ? Gone() : absl::OkStatus());
   }
+  static absl::Status Gone() { return absl::CancelledError("the caller cancelled"); }
   void End() {
     sink_.reset();
     loop().RemoveStream(this);
@@ -270,9 +273,10 @@ class ClientStreamCall final : public CallBase, public OpenStream {
   }
   void Recycle() override {
     reader_.reset();
+    const bool keep = IsSmall(message_) && IsSmall(response_);
     message_.Clear();
     response_.Clear();
-    pool_->Recycle(this, true);
+    pool_->Recycle(this, keep);
   }
 
   const Binding* const binding_;

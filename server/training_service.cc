@@ -1,8 +1,8 @@
 #include "server/training_service.h"
 
-#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
@@ -15,27 +15,45 @@
 namespace latent {
 namespace {
 
-absl::Status CheckReady(std::string_view field, const DatasetRecord& dataset) {
+constexpr char kCreate[] = "CreateTrainJob";
+constexpr char kEvaluate[] = "CreateEvaluationJob";
+
+// The same error as the fault of one field: "<path>: " before the message, and a violation.
+absl::Status AtField(const absl::Status& status, const std::string& path) {
+  const absl::string_view text = status.message();
+  ErrorDetails details = DetailsOf(status);
+  details.fields.push_back({path, std::string(text)});
+  return MakeError(status.code(), absl::StrCat(path, ": ", text), std::move(details));
+}
+
+absl::Status CheckReady(const std::string& field, const DatasetRecord& dataset) {
   if (dataset.state == DatasetState::kReady) return absl::OkStatus();
   const char* state = dataset.state == DatasetState::kFailed    ? "FAILED"
                       : dataset.state == DatasetState::kParsing ? "PARSING"
                                                                 : "UPLOADING";
-  return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_NOT_READY",
-                   absl::StrCat(std::string(field), ": expected a READY dataset, \"", dataset.name,
-                                "\" is ", state));
+  return AtField(
+      MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_NOT_READY",
+                absl::StrCat("expected a READY dataset, \"", dataset.name, "\" is ", state)),
+      field);
 }
 
-// Refuses a job if the dataset that it was checked with has gone or been replaced since.
-std::function<absl::Status(Transaction&)> SameDataset(std::string_view field,
-                                                      DatasetStore& datasets,
-                                                      const DatasetRecord& checked) {
-  return [field, &datasets, &checked](Transaction& tx) -> absl::Status {
-    LATENT_ASSIGN_OR_RETURN(const DatasetRecord now, datasets.Get(tx, checked.name));
-    if (now.info.content_hash == checked.info.content_hash) return CheckReady(field, now);
-    return MakeError(absl::StatusCode::kAborted, "DATASET_CHANGED",
-                     absl::StrCat(std::string(field),
-                                  ": it was replaced while the job was checked; submit again"));
-  };
+// The READY dataset that a field names.
+absl::StatusOr<DatasetRecord> FindReady(const std::string& field, DatasetStore& datasets,
+                                        const std::string& name) {
+  auto dataset = datasets.Get(name);
+  if (!dataset.ok()) return AtField(dataset.status(), field);
+  LATENT_RETURN_IF_ERROR(CheckReady(field, *dataset));
+  return dataset;
+}
+
+// That the dataset is still what the job was checked with.
+absl::Status CheckUnchanged(const std::string& field, const absl::StatusOr<DatasetRecord>& now,
+                            const DatasetInfo& checked) {
+  if (!now.ok()) return AtField(now.status(), field);
+  if (now->info.content_hash == checked.content_hash) return CheckReady(field, *now);
+  return MakeError(
+      absl::StatusCode::kAborted, "DATASET_CHANGED",
+      absl::StrCat(field, ": it was replaced while the job was checked; submit again"));
 }
 
 // Whether a version of this plan can take the dataset's rows.
@@ -73,10 +91,9 @@ void TrainingServiceHandler::Bind(Router& router) {
   router.Blocking<Service>(
       &service_, "ListTrainJobs", &Async::RequestListTrainJobs,
       [this](const auto& request, auto* response) { return List(request, response); });
-  router.ServerStream<Service>(&service_, "WatchTrainJob", &Async::RequestWatchTrainJob,
-                               [this, io = router.executor()](WatchCall& call) {
-                                 return MakeWatchSource(&backend_->jobs(), io, &call);
-                               });
+  router.ServerStream<Service>(
+      &service_, "WatchTrainJob", &Async::RequestWatchTrainJob,
+      [this](WatchCall& call) { return MakeWatchSource(&backend_->jobs(), watch_, &call); });
   router.Blocking<Service>(
       &service_, "CancelTrainJob", &Async::RequestCancelTrainJob,
       [this](const auto& request, auto* response) { return Cancel(request, response); }, changes);
@@ -88,51 +105,61 @@ void TrainingServiceHandler::Bind(Router& router) {
 absl::Status TrainingServiceHandler::Create(const v1::CreateTrainJobRequest& request,
                                             v1::CreateTrainJobResponse* response) {
   LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  if (request.spec().dataset().empty()) {
-    return InvalidField("spec.dataset", "expected the name of a READY dataset");
+  Store& store = backend_->store();
+  if (!request.validate_only()) {
+    LATENT_ASSIGN_OR_RETURN(const bool answered, AnsweredBefore(store, kCreate, request, response));
+    if (answered) return absl::OkStatus();
   }
-  DatasetStore& datasets = backend_->store().datasets();
-  LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset, datasets.Get(request.spec().dataset()));
-  LATENT_RETURN_IF_ERROR(CheckReady("spec.dataset", dataset));
+  LATENT_RETURN_IF_ERROR(CheckSpec(request.spec(), backend_->plan_environment()));
+  DatasetStore& datasets = store.datasets();
+  const std::string field = "spec.dataset";
+  LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset,
+                          FindReady(field, datasets, request.spec().dataset()));
   LATENT_ASSIGN_OR_RETURN(const v1::TrainingPlan plan,
                           Resolve(request.spec(), dataset.info, backend_->plan_environment()));
   if (request.validate_only()) {
     *response->mutable_job()->mutable_plan() = plan;
     return absl::OkStatus();
   }
-  const RequestKey key("CreateTrainJob", request);
-  LATENT_ASSIGN_OR_RETURN(
-      const JobRecord job,
-      backend_->jobs().Submit(plan, key.call(), SameDataset("spec.dataset", datasets, dataset)));
-  ToMessage(job, response->mutable_job());
-  return absl::OkStatus();
+  return MutateOnce<v1::CreateTrainJobRequest, v1::CreateTrainJobResponse>(
+      store, kCreate, request, response,
+      [&](Transaction& tx, v1::CreateTrainJobResponse* made) -> absl::Status {
+        LATENT_RETURN_IF_ERROR(CheckUnchanged(field, datasets.Get(tx, dataset.name), dataset.info));
+        LATENT_ASSIGN_OR_RETURN(const JobRecord job, backend_->jobs().Submit(tx, plan));
+        ToMessage(job, made->mutable_job());
+        return absl::OkStatus();
+      });
 }
 
 absl::Status TrainingServiceHandler::CreateEvaluation(const v1::CreateEvaluationJobRequest& request,
                                                       v1::CreateEvaluationJobResponse* response) {
-  LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  if (request.model().empty()) return InvalidField("model", "expected a model's name");
-  if (request.dataset().empty()) {
-    return InvalidField("dataset", "expected the name of a READY dataset");
-  }
-  VersionSelector choice;
-  if (request.has_version()) choice.version = request.version();
-  if (request.has_alias()) choice.alias = request.alias();
+  Store& store = backend_->store();
+  LATENT_ASSIGN_OR_RETURN(const bool answered, AnsweredBefore(store, kEvaluate, request, response));
+  if (answered) return absl::OkStatus();
+  FieldErrors errors;
+  if (request.model().empty()) errors.Add("model", "expected a model's name");
+  if (request.dataset().empty()) errors.Add("dataset", "expected the name of a READY dataset");
+  LATENT_RETURN_IF_ERROR(errors.ToStatus());
+  LATENT_ASSIGN_OR_RETURN(const VersionSelector choice, ToSelector(request, ""));
   LATENT_ASSIGN_OR_RETURN(const auto version,
-                          backend_->store().registry().Get()->Resolve(request.model(), choice));
-  DatasetStore& datasets = backend_->store().datasets();
-  LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset, datasets.Get(request.dataset()));
-  LATENT_RETURN_IF_ERROR(CheckReady("dataset", dataset));
+                          store.registry().Get()->Resolve(request.model(), choice));
+  DatasetStore& datasets = store.datasets();
+  const std::string field = "dataset";
+  LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset,
+                          FindReady(field, datasets, request.dataset()));
   LATENT_ASSIGN_OR_RETURN(const VersionContent content, ReadVersion(version->dir));
   v1::TrainingPlan plan = content.plan;
   LATENT_RETURN_IF_ERROR(CheckFits(plan, dataset.info));
   *plan.mutable_data() = SchemaOf(dataset.info);
-  const RequestKey key("CreateEvaluationJob", request);
-  LATENT_ASSIGN_OR_RETURN(const JobRecord job, backend_->jobs().SubmitEvaluation(
-                                                   plan, version->version, key.call(),
-                                                   SameDataset("dataset", datasets, dataset)));
-  ToMessage(job, response->mutable_job());
-  return absl::OkStatus();
+  return MutateOnce<v1::CreateEvaluationJobRequest, v1::CreateEvaluationJobResponse>(
+      store, kEvaluate, request, response,
+      [&](Transaction& tx, v1::CreateEvaluationJobResponse* made) -> absl::Status {
+        LATENT_RETURN_IF_ERROR(CheckUnchanged(field, datasets.Get(tx, dataset.name), dataset.info));
+        LATENT_ASSIGN_OR_RETURN(const JobRecord job,
+                                backend_->jobs().SubmitEvaluation(tx, plan, version->version));
+        ToMessage(job, made->mutable_job());
+        return absl::OkStatus();
+      });
 }
 
 absl::Status TrainingServiceHandler::Get(const v1::GetTrainJobRequest& request,
@@ -157,19 +184,22 @@ absl::Status TrainingServiceHandler::List(const v1::ListTrainJobsRequest& reques
 
 absl::Status TrainingServiceHandler::Cancel(const v1::CancelTrainJobRequest& request,
                                             v1::CancelTrainJobResponse* response) {
-  LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  const RequestKey key("CancelTrainJob", request);
-  LATENT_ASSIGN_OR_RETURN(const JobRecord job,
-                          backend_->jobs().Cancel(request.job_id(), key.call()));
-  ToMessage(job, response->mutable_job());
-  return absl::OkStatus();
+  return MutateOnce<v1::CancelTrainJobRequest, v1::CancelTrainJobResponse>(
+      backend_->store(), "CancelTrainJob", request, response,
+      [&](Transaction& tx, v1::CancelTrainJobResponse* made) -> absl::Status {
+        LATENT_ASSIGN_OR_RETURN(const JobRecord job, backend_->jobs().Cancel(tx, request.job_id()));
+        ToMessage(job, made->mutable_job());
+        return absl::OkStatus();
+      });
 }
 
 absl::Status TrainingServiceHandler::Delete(const v1::DeleteTrainJobRequest& request,
-                                            v1::DeleteTrainJobResponse*) {
-  LATENT_RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  const RequestKey key("DeleteTrainJob", request);
-  return backend_->jobs().Delete(request.job_id(), key.call());
+                                            v1::DeleteTrainJobResponse* response) {
+  return MutateOnce<v1::DeleteTrainJobRequest, v1::DeleteTrainJobResponse>(
+      backend_->store(), "DeleteTrainJob", request, response,
+      [&](Transaction& tx, v1::DeleteTrainJobResponse*) {
+        return backend_->jobs().Delete(tx, request.job_id());
+      });
 }
 
 }  // namespace latent

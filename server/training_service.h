@@ -11,7 +11,9 @@ namespace latent {
 
 class TrainingServiceHandler {
  public:
-  explicit TrainingServiceHandler(Backend* backend) : backend_(backend) {}
+  // `watch` reads stored events for watchers; its queue must hold one piece for each stream that is
+  // open. Apart from the other work, so that many watchers delay nobody but one another.
+  TrainingServiceHandler(Backend* backend, IoExecutor* watch) : backend_(backend), watch_(watch) {}
   grpc::Service* service() { return &service_; }
   void Bind(Router& router);
 
@@ -28,6 +30,7 @@ class TrainingServiceHandler {
                       v1::DeleteTrainJobResponse* response);
 
   Backend* const backend_;
+  IoExecutor* const watch_;
   v1::TrainingService::AsyncService service_;
 };
 

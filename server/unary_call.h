@@ -5,9 +5,7 @@
 
 #include <grpcpp/support/async_unary_call.h>
 
-#include <exception>
 #include <functional>
-#include <new>
 #include <optional>
 #include <utility>
 
@@ -15,18 +13,6 @@
 #include "server/io_executor.h"
 
 namespace latent {
-
-// Runs `work`; what a library throws becomes a status here, at the edge.
-template <typename Work>
-absl::Status Guarded(const Work& work) {
-  try {
-    return work();
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError("the server has not enough memory for this request");
-  } catch (const std::exception& error) {
-    return absl::InternalError(error.what());
-  }
-}
 
 template <typename Request, typename Response>
 class UnaryCall final : public CallBase {

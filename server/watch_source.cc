@@ -3,21 +3,15 @@
 #include <optional>
 #include <utility>
 
+#include "core/base/status.h"
 #include "server/resource_convert.h"
 #include "server/unary_call.h"
 
 namespace latent {
 namespace {
 
-// What one pull has brought.
-struct Pulled {
-  absl::Status status;
-  std::optional<JobEvent> event;
-  bool done = false;
-};
-
-// Outlives the call as long as a pull or a notice is under way. Fields belong to the loop, except
-// `watcher`, which belongs to the one pull that runs.
+// Outlives the call as long as a read or a notice is under way. Fields belong to the loop, except
+// `watcher`, which belongs to the read while one runs.
 struct Core : std::enable_shared_from_this<Core> {
   JobStore* jobs = nullptr;
   IoExecutor* executor = nullptr;
@@ -26,66 +20,69 @@ struct Core : std::enable_shared_from_this<Core> {
   std::string job_id;
   std::uint64_t after = 0;
   std::shared_ptr<WatchHub::Watcher> watcher;
-  bool pulling = false;
-  bool news = false;
+  bool reading = false;
 
-  void Pull();
-  Pulled Fetch();
-  void Take(const Pulled& pulled);
+  void GoOn();
+  void Read();
+  absl::StatusOr<std::optional<JobEvent>> Fetch();
+  void Show(const std::optional<JobEvent>& event);
 };
 
-void Core::Pull() {
-  news = true;
-  if (call == nullptr || call->finished() || call->writing() || pulling) return;
-  news = false;
-  pulling = true;
+void Core::GoOn() {
+  // The end of the write or of the read leads here again.
+  if (call == nullptr || call->finished() || call->writing() || reading) return;
+  if (watcher == nullptr) return Read();
+  const std::optional<JobEvent> event = watcher->Take();
+  if (!event && watcher->behind()) return Read();
+  Show(event);
+}
+
+void Core::Read() {
+  reading = true;
   const absl::Status submitted = executor->Submit([self = shared_from_this()] {
-    Pulled pulled;
-    pulled.status = Guarded([&] {
-      pulled = self->Fetch();
-      return pulled.status;
+    absl::StatusOr<std::optional<JobEvent>> read;
+    const absl::Status status = Guarded([&] {
+      read = self->Fetch();
+      return read.status();
     });
-    self->loop->Post([self, pulled = std::move(pulled)] { self->Take(pulled); });
+    self->loop->Post([self, status, read = std::move(read)] {
+      self->reading = false;
+      if (self->call == nullptr || self->call->finished()) return;
+      if (!status.ok()) return self->call->Finish(status);
+      self->Show(*read);
+      // Nothing is being written if there was no event; news may have come during the read.
+      if (!*read) self->GoOn();
+    });
   });
-  if (!submitted.ok()) call->Finish(submitted);
+  if (!submitted.ok()) call->Finish(submitted);  // the server shuts down
 }
 
-Pulled Core::Fetch() {
-  Pulled pulled;
+absl::StatusOr<std::optional<JobEvent>> Core::Fetch() {
   if (watcher == nullptr) {
-    auto made = jobs->Watch(job_id, after, [weak = weak_from_this(), to = loop] {
-      to->Post([weak] {
-        if (const auto self = weak.lock()) self->Pull();
-      });
-    });
-    if (!made.ok()) return {.status = made.status(), .event = {}, .done = true};
-    watcher = std::move(*made);
+    LATENT_ASSIGN_OR_RETURN(watcher,
+                            jobs->Watch(job_id, after, [weak = weak_from_this(), to = loop] {
+                              to->Post([weak] {
+                                if (const auto self = weak.lock()) self->GoOn();
+                              });
+                            }));
   }
-  auto next = watcher->Next();
-  if (!next.ok()) return {.status = next.status(), .event = {}, .done = true};
-  pulled.event = std::move(*next);
-  pulled.done = watcher->done();
-  return pulled;
+  return watcher->Next();
 }
 
-void Core::Take(const Pulled& pulled) {
-  pulling = false;
-  if (call == nullptr || call->finished()) return;
-  if (!pulled.status.ok()) return call->Finish(pulled.status);
-  if (pulled.event) {
+void Core::Show(const std::optional<JobEvent>& event) {
+  if (event) {
     v1::WatchTrainJobResponse response;
-    ToMessage(*pulled.event, response.mutable_event());
+    ToMessage(*event, response.mutable_event());
     call->Write(response);
   }
-  if (pulled.done) return call->Finish(absl::OkStatus());
-  if (!pulled.event && news) Pull();
+  if (watcher->done()) call->Finish(absl::OkStatus());
 }
 
 class WatchSource final : public StreamSource {
  public:
   explicit WatchSource(std::shared_ptr<Core> core) : core_(std::move(core)) {}
   ~WatchSource() override { core_->call = nullptr; }
-  void Ready() override { core_->Pull(); }
+  void Ready() override { core_->GoOn(); }
   void Cancelled(const absl::Status&) override {}
 
  private:

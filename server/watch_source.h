@@ -1,6 +1,7 @@
-// One WatchTrainJob stream: pulls the job's next event on the I/O executor (it may read the
-// database), writes it, and pulls again when it has gone out or the hub says that there is news.
-// Lives as long as its call, on the call's loop.
+// One WatchTrainJob stream: writes the job's next event, from memory on the loop or, where the
+// watcher is behind, from the database on an executor; goes on when it has gone out or the hub says
+// that there is news. At most one piece of a stream waits for the executor. Lives as long as its
+// call, on the call's loop.
 #ifndef LATENT_SERVER_WATCH_SOURCE_H_
 #define LATENT_SERVER_WATCH_SOURCE_H_
 

@@ -152,6 +152,11 @@ bool PathExists(const std::string& path) {
   return lstat(path.c_str(), &info) == 0;
 }
 
+bool IsDirectory(const std::string& path) {
+  struct stat info {};
+  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 absl::Status SyncFile(const std::string& path) {
   std::uint64_t size = 0;
   LATENT_ASSIGN_OR_RETURN(const UniqueFd fd, OpenRegular(path, &size));

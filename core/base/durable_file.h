@@ -36,6 +36,8 @@ absl::StatusOr<std::string> HashFile(const std::string& path);
 // Bytes of a regular file.
 absl::StatusOr<std::uint64_t> FileSize(const std::string& path);
 bool PathExists(const std::string& path);
+// Links to directories are none.
+bool IsDirectory(const std::string& path);
 
 // Syncs a directory's entries, or a file that someone else has written.
 absl::Status SyncDirectory(const std::string& path);

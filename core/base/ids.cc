@@ -8,7 +8,6 @@
 #include <cstdlib>
 
 #include "absl/strings/str_cat.h"
-#include "core/base/status.h"
 
 namespace latent {
 namespace {
@@ -40,12 +39,18 @@ bool IsValidId(std::string_view id) {
 }
 
 absl::Status CheckId(std::string_view path, std::string_view id) {
-  if (IsValidId(id)) return absl::OkStatus();
-  return InvalidField(
-      path, absl::StrCat("expected 1 to 63 of a-z, 0-9, '_' and '-', the first a letter or digit; "
-                         "got ",
-                         id.size() > kMaxIdBytes ? absl::StrCat(id.size(), " bytes: ") : "",
-                         id.empty() ? "nothing" : Quoted(id)));
+  FieldErrors errors;
+  CheckId(path, id, errors);
+  return errors.ToStatus();
+}
+
+void CheckId(std::string_view path, std::string_view id, FieldErrors& errors) {
+  if (IsValidId(id)) return;
+  errors.Add(path,
+             absl::StrCat("expected 1 to 63 of a-z, 0-9, '_' and '-', the first a letter or digit; "
+                          "got ",
+                          id.size() > kMaxIdBytes ? absl::StrCat(id.size(), " bytes: ") : "",
+                          id.empty() ? "nothing" : Quoted(id)));
 }
 
 std::string RandomUuid() {
@@ -86,6 +91,19 @@ std::string Quoted(std::string_view text) {
   quoted.push_back('"');
   if (text.size() > kMaxShown) quoted += "...";
   return quoted;
+}
+
+std::string Listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kMaxNamed = 10;
+  std::string list;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    if (i == kMaxNamed) {
+      absl::StrAppend(&list, " and ", names.size() - kMaxNamed, " more");
+      break;
+    }
+    absl::StrAppend(&list, i == 0 ? "" : ", ", names[i]);
+  }
+  return list;
 }
 
 }  // namespace latent

@@ -52,7 +52,7 @@ absl::StatusOr<Sample> FittedDraws(const Sample& codes) {
   LATENT_ASSIGN_OR_RETURN(const auto sampler,
                           FitGaussianSampler(codes.view(), [] { return absl::OkStatus(); }));
   Sample draws = Empty(codes.rows, codes.columns);
-  sampler->Draw(kSampleSeed, 1, draws.view());
+  sampler->Draw(kSampleSeed, 1, 0, draws.view());
   return draws;
 }
 

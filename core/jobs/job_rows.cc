@@ -1,10 +1,13 @@
 #include "core/jobs/job_rows.h"
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/ids.h"
 #include "core/base/status.h"
+#include "core/store/page.h"
 #include "core/train/version_files.h"
 
 namespace latent::job_rows {
@@ -45,16 +48,21 @@ absl::StatusOr<JobRecord> FromRow(const Statement& row) {
   return job;
 }
 
-absl::StatusOr<std::vector<JobRecord>> FromRows(Statement rows,
-                                                std::vector<std::int64_t>* numbers = nullptr) {
+absl::StatusOr<std::vector<JobRecord>> FromRows(Statement rows) {
   std::vector<JobRecord> jobs;
   for (;;) {
     LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
     if (!more) return jobs;
     LATENT_ASSIGN_OR_RETURN(JobRecord job, FromRow(rows));
     jobs.push_back(std::move(job));
-    if (numbers != nullptr) numbers->push_back(rows.Int(0));
   }
+}
+
+std::size_t BytesOf(const JobRecord& job) {
+  std::size_t bytes = job.plan.ByteSizeLong() + job.progress.ByteSizeLong() + job.error.size() +
+                      job.publish_decision.size();
+  for (const v1::Metric& metric : job.metrics) bytes += metric.ByteSizeLong();
+  return bytes;
 }
 
 }  // namespace
@@ -113,17 +121,31 @@ absl::StatusOr<std::vector<JobRecord>> ReadUnfinished(Transaction& tx) {
   return FromRows(std::move(rows));
 }
 
-absl::StatusOr<std::vector<JobRecord>> ReadPage(Transaction& tx, const std::string& model,
-                                                v1::JobState state, std::int64_t before,
-                                                std::int64_t limit,
-                                                std::vector<std::int64_t>* numbers) {
+absl::StatusOr<JobPage> ReadPage(Transaction& tx, const std::string& model, v1::JobState state,
+                                 std::int64_t before, std::int64_t limit) {
+  // One more than asked for tells whether there is a next page.
   LATENT_ASSIGN_OR_RETURN(
       Statement rows,
       tx.Query(absl::StrCat(kSelect,
                             "WHERE (?1 = '' OR model = ?1) AND (?2 = 0 OR state = ?2) AND "
                             "(?3 = 0 OR number < ?3) ORDER BY number DESC LIMIT ?4"),
-               {model, std::int64_t{state}, before, limit}));
-  return FromRows(std::move(rows), numbers);
+               {model, std::int64_t{state}, before, limit + 1}));
+  JobPage page;
+  PageBudget budget;
+  std::int64_t last = 0;
+  for (;;) {
+    LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
+    if (!more) return page;
+    LATENT_ASSIGN_OR_RETURN(JobRecord job, FromRow(rows));
+    job.plan.mutable_data()->clear_column_names();
+    job.plan.mutable_data()->clear_column_groups();
+    if (std::ssize(page.jobs) == limit || !budget.Takes(BytesOf(job))) {
+      page.next = last;
+      return page;
+    }
+    page.jobs.push_back(std::move(job));
+    last = rows.Int(0);
+  }
 }
 
 absl::StatusOr<std::int64_t> CountQueued(Transaction& tx) {

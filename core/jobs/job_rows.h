@@ -26,12 +26,13 @@ absl::StatusOr<JobRecord> Read(Transaction& tx, std::string_view id);
 absl::StatusOr<std::optional<JobRecord>> ReadOldestQueued(Transaction& tx);
 absl::StatusOr<std::vector<JobRecord>> ReadUnfinished(Transaction& tx);
 
-// Newest first, those with a number below `before` (0: from the newest); at most `limit`. `numbers`
-// gets each job's number.
-absl::StatusOr<std::vector<JobRecord>> ReadPage(Transaction& tx, const std::string& model,
-                                                v1::JobState state, std::int64_t before,
-                                                std::int64_t limit,
-                                                std::vector<std::int64_t>* numbers);
+struct JobPage {
+  std::vector<JobRecord> jobs;  // newest first, plans without columns' names and groups
+  std::int64_t next = 0;        // `before` of the next page; 0: there is none
+};
+// Those with a number below `before` (0: from the newest); at most `limit`, and PageBudget's bytes.
+absl::StatusOr<JobPage> ReadPage(Transaction& tx, const std::string& model, v1::JobState state,
+                                 std::int64_t before, std::int64_t limit);
 absl::StatusOr<std::int64_t> CountQueued(Transaction& tx);
 
 absl::Status InsertEvent(Transaction& tx, const std::string& id, const JobEvent& event);

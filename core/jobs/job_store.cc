@@ -115,42 +115,31 @@ absl::Status JobStore::Store(Transaction& tx, JobRecord& job, const v1::TrainPro
   return absl::OkStatus();
 }
 
-absl::StatusOr<JobRecord> JobStore::Submit(const v1::TrainingPlan& plan, const IdempotentCall& call,
-                                           const std::function<absl::Status(Transaction&)>& check) {
+absl::StatusOr<JobRecord> JobStore::Submit(Transaction& tx, const v1::TrainingPlan& plan) {
   JobRecord job;
   job.plan = plan;
-  return SubmitJob(job, call, check);
+  return SubmitJob(tx, std::move(job));
 }
 
-absl::StatusOr<JobRecord> JobStore::SubmitEvaluation(
-    const v1::TrainingPlan& plan, std::uint64_t version, const IdempotentCall& call,
-    const std::function<absl::Status(Transaction&)>& check) {
+absl::StatusOr<JobRecord> JobStore::SubmitEvaluation(Transaction& tx, const v1::TrainingPlan& plan,
+                                                     std::uint64_t version) {
   JobRecord job;
   job.plan = plan;
   job.evaluated_version = version;
-  return SubmitJob(job, call, check);
+  return SubmitJob(tx, std::move(job));
 }
 
-absl::StatusOr<JobRecord> JobStore::SubmitJob(
-    const JobRecord& submitted, const IdempotentCall& call,
-    const std::function<absl::Status(Transaction&)>& check) {
-  LATENT_ASSIGN_OR_RETURN(
-      const std::string id,
-      Mutate(*db_, *clock_, call, [&](Transaction& tx) -> absl::StatusOr<std::string> {
-        LATENT_ASSIGN_OR_RETURN(const std::int64_t queued, job_rows::CountQueued(tx));
-        if (static_cast<std::size_t>(queued) >= options_.max_queued) {
-          return QueueFull(options_.max_queued, options_.retry_after);
-        }
-        if (check != nullptr) LATENT_RETURN_IF_ERROR(check(tx));
-        JobRecord job = submitted;
-        job.id = RandomId("job");
-        job.create_time_us = ToUnixMicros(clock_->WallNow());
-        LATENT_RETURN_IF_ERROR(job_rows::Insert(tx, job));
-        LATENT_RETURN_IF_ERROR(Store(tx, job, nullptr, "submitted"));
-        tx.OnCommit([this, id = job.id] { listener_(id, v1::JOB_STATE_QUEUED); });
-        return job.id;
-      }));
-  return Get(id);
+absl::StatusOr<JobRecord> JobStore::SubmitJob(Transaction& tx, JobRecord job) {
+  LATENT_ASSIGN_OR_RETURN(const std::int64_t queued, job_rows::CountQueued(tx));
+  if (static_cast<std::size_t>(queued) >= options_.max_queued) {
+    return QueueFull(options_.max_queued, options_.retry_after);
+  }
+  job.id = RandomId("job");
+  job.create_time_us = ToUnixMicros(clock_->WallNow());
+  LATENT_RETURN_IF_ERROR(job_rows::Insert(tx, job));
+  LATENT_RETURN_IF_ERROR(Store(tx, job, nullptr, "submitted"));
+  tx.OnCommit([this, id = job.id] { listener_(id, v1::JOB_STATE_QUEUED); });
+  return job_rows::Read(tx, job.id);
 }
 
 absl::StatusOr<JobRecord> JobStore::Get(std::string_view id) {
@@ -174,54 +163,39 @@ absl::StatusOr<JobStore::Page> JobStore::List(const PageRequest& page, const std
   }
   Page result;
   const absl::Status done = db_->Read([&](Transaction& tx) -> absl::Status {
-    std::vector<std::int64_t> numbers;
-    // One more than asked for tells whether there is a next page.
-    LATENT_ASSIGN_OR_RETURN(result.jobs,
-                            job_rows::ReadPage(tx, model, state, before, size + 1, &numbers));
-    if (result.jobs.size() > static_cast<std::size_t>(size)) {
-      result.jobs.pop_back();
-      result.next_page_token = MakePageToken(list, absl::StrCat(numbers[numbers.size() - 2]));
-    }
+    LATENT_ASSIGN_OR_RETURN(job_rows::JobPage read,
+                            job_rows::ReadPage(tx, model, state, before, size));
+    result.jobs = std::move(read.jobs);
+    if (read.next > 0) result.next_page_token = MakePageToken(list, absl::StrCat(read.next));
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
   return result;
 }
 
-absl::StatusOr<JobRecord> JobStore::Cancel(const std::string& id, const IdempotentCall& call) {
-  const absl::Status done =
-      Mutate(*db_, *clock_, call, [&](Transaction& tx) -> absl::StatusOr<std::string> {
-        LATENT_ASSIGN_OR_RETURN(JobRecord job, job_rows::Read(tx, id));
-        LATENT_ASSIGN_OR_RETURN(const v1::JobState next, NextJobState(job.state, JobMove::kCancel));
-        if (next != job.state) {
-          job.state = next;
-          if (IsEnded(next)) job.end_time_us = ToUnixMicros(clock_->WallNow());
-          LATENT_RETURN_IF_ERROR(Store(tx, job, nullptr, "asked to cancel"));
-        }
-        tx.OnCommit([this, id, next] { listener_(id, next); });
-        return id;
-      }).status();
-  if (!done.ok()) return done;
-  return Get(id);
+absl::StatusOr<JobRecord> JobStore::Cancel(Transaction& tx, const std::string& id) {
+  LATENT_ASSIGN_OR_RETURN(JobRecord job, job_rows::Read(tx, id));
+  LATENT_ASSIGN_OR_RETURN(const v1::JobState next, NextJobState(job.state, JobMove::kCancel));
+  if (next != job.state) {
+    job.state = next;
+    if (IsEnded(next)) job.end_time_us = ToUnixMicros(clock_->WallNow());
+    LATENT_RETURN_IF_ERROR(Store(tx, job, nullptr, "asked to cancel"));
+  }
+  tx.OnCommit([this, id, next] { listener_(id, next); });
+  return job_rows::Read(tx, id);
 }
 
-absl::Status JobStore::Delete(const std::string& id, const IdempotentCall& call) {
-  return Mutate(
-             *db_, *clock_, call,
-             [&](Transaction& tx) -> absl::StatusOr<std::string> {
-               LATENT_ASSIGN_OR_RETURN(const JobRecord job, job_rows::Read(tx, id));
-               if (!IsEnded(job.state)) {
-                 const std::string_view name = JobStateName(job.state);
-                 return MakeError(
-                     absl::StatusCode::kFailedPrecondition, "JOB_STATE",
+absl::Status JobStore::Delete(Transaction& tx, const std::string& id) {
+  LATENT_ASSIGN_OR_RETURN(const JobRecord job, job_rows::Read(tx, id));
+  if (!IsEnded(job.state)) {
+    const std::string_view name = JobStateName(job.state);
+    return MakeError(absl::StatusCode::kFailedPrecondition, "JOB_STATE",
                      absl::StrCat("job ", id, " is ", absl::string_view(name.data(), name.size()),
                                   ": cancel it and wait for its end before deleting it"));
-               }
-               LATENT_RETURN_IF_ERROR(tx.Run("DELETE FROM jobs WHERE id = ?", {id}).status());
-               tx.OnCommit([this, id] { RemoveFiles(id); });
-               return std::string();
-             })
-      .status();
+  }
+  LATENT_RETURN_IF_ERROR(tx.Run("DELETE FROM jobs WHERE id = ?", {id}).status());
+  tx.OnCommit([this, id] { RemoveFiles(id); });
+  return absl::OkStatus();
 }
 
 void JobStore::RemoveFiles(std::string_view id) const {

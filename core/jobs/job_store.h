@@ -1,7 +1,8 @@
-// Train jobs and their stored events in the database: the truth about every job. Each method is one
-// transaction that checks the legal moves (job.h) and, for the runner's calls, the attempt, so that
-// a run that was given up cannot write any more. Owns the hub that watchers pull from. Made once at
-// start-up; any normal-priority thread that may block. Not its job: running them (runner.h).
+// Train jobs and their stored events in the database: the truth about every job. Each method is (or
+// joins) one transaction that checks the legal moves (job.h) and, for the runner's calls, the
+// attempt, so that a run that was given up cannot write any more. Owns the hub that watchers pull
+// from. Made once at start-up; any normal-priority thread that may block. Not its job: running them
+// (runner.h).
 #ifndef LATENT_CORE_JOBS_JOB_STORE_H_
 #define LATENT_CORE_JOBS_JOB_STORE_H_
 
@@ -23,7 +24,6 @@
 #include "core/jobs/job.h"
 #include "core/jobs/watch_hub.h"
 #include "core/store/db.h"
-#include "core/store/idempotency.h"
 #include "core/store/page.h"
 #include "core/store/state_dir.h"
 #include "latent/v1/spec.pb.h"
@@ -64,30 +64,26 @@ class JobStore {
   static Schema DatabaseSchema();
 
   // --- for callers -------------------------------------------------------------------------------
-  // Stores a job as QUEUED. `check` runs in the same transaction and may refuse it (e.g. because
-  // its dataset has just gone). RESOURCE_EXHAUSTED, reason QUEUE_FULL, with retry_after. A repeated
-  // request id gives the job of the first call as it stands now.
-  absl::StatusOr<JobRecord> Submit(
-      const v1::TrainingPlan& plan, const IdempotentCall& call,
-      const std::function<absl::Status(Transaction&)>& check = nullptr);
+  // Stores a job as QUEUED. RESOURCE_EXHAUSTED, reason QUEUE_FULL, with retry_after.
+  absl::StatusOr<JobRecord> Submit(Transaction& tx, const v1::TrainingPlan& plan);
   // The same for a job that evaluates a version of the plan's model on the plan's dataset.
-  absl::StatusOr<JobRecord> SubmitEvaluation(
-      const v1::TrainingPlan& plan, std::uint64_t version, const IdempotentCall& call,
-      const std::function<absl::Status(Transaction&)>& check = nullptr);
+  absl::StatusOr<JobRecord> SubmitEvaluation(Transaction& tx, const v1::TrainingPlan& plan,
+                                             std::uint64_t version);
   // NOT_FOUND if there is no such job.
   absl::StatusOr<JobRecord> Get(std::string_view id);
   struct Page {
     std::vector<JobRecord> jobs;  // newest first
     std::string next_page_token;
   };
-  // Empty `model` and UNSPECIFIED `state` mean all.
+  // Empty `model` and UNSPECIFIED `state` mean all. Plans come without the columns' names
+  // and groups.
   absl::StatusOr<Page> List(const PageRequest& page, const std::string& model, v1::JobState state);
   // QUEUED to CANCELLED, RUNNING to CANCELLING; FAILED_PRECONDITION, reason JOB_STATE, if it has
   // ended (publishing commits the end).
-  absl::StatusOr<JobRecord> Cancel(const std::string& id, const IdempotentCall& call);
+  absl::StatusOr<JobRecord> Cancel(Transaction& tx, const std::string& id);
   // Forgets an ended job, its events and its files. FAILED_PRECONDITION, reason JOB_STATE, while it
   // is unfinished.
-  absl::Status Delete(const std::string& id, const IdempotentCall& call);
+  absl::Status Delete(Transaction& tx, const std::string& id);
   // Stored events after `after`, ascending, at most `limit`.
   absl::StatusOr<std::vector<JobEvent>> Events(const std::string& id, std::uint64_t after,
                                                std::size_t limit);
@@ -143,8 +139,7 @@ class JobStore {
   absl::StatusOr<std::array<std::uint64_t, v1::JobState_ARRAYSIZE>> CountByState();
 
  private:
-  absl::StatusOr<JobRecord> SubmitJob(const JobRecord& submitted, const IdempotentCall& call,
-                                      const std::function<absl::Status(Transaction&)>& check);
+  absl::StatusOr<JobRecord> SubmitJob(Transaction& tx, JobRecord job);
   absl::Status Store(Transaction& tx, JobRecord& job, const v1::TrainProgress* progress,
                      std::string_view message);
   // The unfinished job of a run; ABORTED, reason JOB_RUN_LOST, if another attempt has it.

@@ -1,5 +1,6 @@
 #include "core/jobs/watch_hub.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/base/status.h"
@@ -7,48 +8,79 @@
 namespace latent {
 namespace {
 
+// Stored events that a watcher holds at most.
 constexpr std::size_t kReadAhead = 64;
 
 }  // namespace
 
 WatchHub::Watcher::Watcher(WatchHub* hub, std::string job_id, std::uint64_t after,
                            std::function<void()> notify)
-    : hub_(hub), job_id_(std::move(job_id)), notify_(std::move(notify)), cursor_(after) {}
+    : hub_(hub),
+      job_id_(std::move(job_id)),
+      notify_(std::move(notify)),
+      cursor_(after),
+      last_(after) {}
 
-absl::StatusOr<std::optional<JobEvent>> WatchHub::Watcher::Next() {
+std::optional<JobEvent> WatchHub::Watcher::Take() {
   if (done_) return std::nullopt;
-  if (page_.empty()) LATENT_RETURN_IF_ERROR(ReadStored());
-  if (!page_.empty()) {
-    JobEvent event = std::move(page_.front());
-    page_.pop_front();
+  MutexLock lock(&mutex_);
+  if (!stored_.empty()) {
+    JobEvent event = std::move(stored_.front());
+    stored_.pop_front();
     cursor_ = event.sequence;
     done_ = IsEnded(event.state);
     return event;
   }
-  MutexLock lock(&mutex_);
+  if (behind_) return std::nullopt;
   std::optional<JobEvent> live = std::exchange(live_, std::nullopt);
   if (live) live->sequence = cursor_;
   return live;
 }
 
+bool WatchHub::Watcher::behind() const {
+  MutexLock lock(&mutex_);
+  return !done_ && stored_.empty() && behind_;
+}
+
+absl::StatusOr<std::optional<JobEvent>> WatchHub::Watcher::Next() {
+  if (behind()) LATENT_RETURN_IF_ERROR(ReadStored());
+  return Take();
+}
+
 absl::Status WatchHub::Watcher::ReadStored() {
+  std::uint64_t from = 0;
   {
     MutexLock lock(&mutex_);
-    if (!stored_news_) return absl::OkStatus();
-    // Cleared before reading: what is stored meanwhile raises it again.
-    stored_news_ = false;
+    from = last_;
   }
-  auto events = hub_->read_(job_id_, cursor_, kReadAhead);
+  // While `behind_` is set, events are not added but noted in `missed_`.
+  auto events = hub_->read_(job_id_, from, kReadAhead);
+  LATENT_RETURN_IF_ERROR(events.status());
   MutexLock lock(&mutex_);
-  if (!events.ok()) {
-    stored_news_ = true;
-    return events.status();
-  }
-  if (events->size() == kReadAhead) stored_news_ = true;
+  stored_.assign(std::make_move_iterator(events->begin()), std::make_move_iterator(events->end()));
+  if (!stored_.empty()) last_ = stored_.back().sequence;
+  behind_ = stored_.size() == kReadAhead || missed_ > last_;
   // What is stored is newer than the step that was shown before it.
-  if (!events->empty()) live_.reset();
-  page_.assign(std::make_move_iterator(events->begin()), std::make_move_iterator(events->end()));
+  if (!stored_.empty()) live_.reset();
   return absl::OkStatus();
+}
+
+void WatchHub::Watcher::Add(const JobEvent& event) {
+  MutexLock lock(&mutex_);
+  if (!event.stored) {
+    live_ = event;
+    return;
+  }
+  live_.reset();
+  if (event.sequence <= last_) return;
+  // Commits may be told out of order; what is missing then is in the store.
+  if (!behind_ && event.sequence == last_ + 1 && stored_.size() < kReadAhead) {
+    last_ = event.sequence;
+    stored_.push_back(event);
+    return;
+  }
+  behind_ = true;
+  missed_ = std::max(missed_, event.sequence);
 }
 
 std::shared_ptr<WatchHub::Watcher> WatchHub::Watch(std::string job_id, std::uint64_t after,
@@ -74,14 +106,7 @@ void WatchHub::Publish(const std::string& job_id, const JobEvent& event) {
     if (it->second.empty()) watchers_.erase(it);
   }
   for (const auto& watcher : watchers) {
-    {
-      MutexLock lock(&watcher->mutex_);
-      if (event.stored) {
-        watcher->stored_news_ = true;
-      } else {
-        watcher->live_ = event;
-      }
-    }
+    watcher->Add(event);
     watcher->notify_();
   }
 }

@@ -1,6 +1,7 @@
-// Live subscriptions to jobs. A watcher holds no queue: stored events are read from the store by
-// sequence number when it pulls, and of live events only the newest waits, so a slow watcher costs
-// nothing and blocks nobody. Owned by the server's composition; outlives its watchers; any thread.
+// Live subscriptions to jobs. A watcher that keeps up is given every event from memory; one that
+// does not is given stored events from the store, by sequence number, and of live ones the newest,
+// so a slow watcher costs little and blocks nobody. Owned by the job store; outlives its watchers;
+// any thread.
 #ifndef LATENT_CORE_JOBS_WATCH_HUB_H_
 #define LATENT_CORE_JOBS_WATCH_HUB_H_
 
@@ -28,27 +29,36 @@ using ReadEvents = std::function<absl::StatusOr<std::vector<JobEvent>>(
 
 class WatchHub {
  public:
+  // Take, Next and done: one thread at a time.
   class Watcher {
    public:
-    // The next event, or nullopt if there is none now (`notify` tells when there is). After the
-    // event that ended the job, done() holds. May read the database: call it where that may block.
-    // One thread at a time.
+    // The next event that is in memory, or nullopt. Never blocks. After the event that ended the
+    // job, done() holds.
+    std::optional<JobEvent> Take();
+    // Whether stored events must be read before there is more to take.
+    bool behind() const;
+    // The next event, or nullopt if there is none now (`notify` tells when there is). May read the
+    // database: call it where that may block.
     absl::StatusOr<std::optional<JobEvent>> Next();
-    // Whether the job has ended and everything was handed out. On the same thread as Next().
+    // Whether the job has ended and everything was handed out.
     bool done() const { return done_; }
 
    private:
     friend class WatchHub;
     Watcher(WatchHub* hub, std::string job_id, std::uint64_t after, std::function<void()> notify);
-    WatchHub* const hub_;
     absl::Status ReadStored();
+    void Add(const JobEvent& event);
+
+    WatchHub* const hub_;
     const std::string job_id_;
     const std::function<void()> notify_;
-    std::uint64_t cursor_;       // sequence of the last stored event that was handed out
-    std::deque<JobEvent> page_;  // stored events that were read ahead
+    std::uint64_t cursor_;  // sequence of the last stored event that was handed out
     bool done_ = false;
-    Mutex mutex_;
-    bool stored_news_ ABSL_GUARDED_BY(mutex_) = true;
+    mutable Mutex mutex_;
+    std::deque<JobEvent> stored_ ABSL_GUARDED_BY(mutex_);  // in order, to be handed out
+    std::uint64_t last_ ABSL_GUARDED_BY(mutex_);  // sequence of the newest in `stored_`, or cursor_
+    std::uint64_t missed_ ABSL_GUARDED_BY(mutex_) = 0;  // newest that was not put there
+    bool behind_ ABSL_GUARDED_BY(mutex_) = true;        // the store may have more than `last_`
     std::optional<JobEvent> live_ ABSL_GUARDED_BY(mutex_);
   };
 

@@ -1,6 +1,7 @@
 #include "core/model/sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 #include <string>
@@ -17,6 +18,9 @@ namespace {
 
 // Keeps the prior's draws apart from other noise of the same seed.
 constexpr std::uint64_t kPriorPurpose = 7;
+// In units of a forward pass's multiply-add: a normal number, and a multiply-add of doubles here.
+constexpr std::uint64_t kCostOfNormal = 64;
+constexpr std::uint64_t kCostOfDouble = 12;
 constexpr char kMean[] = "sampler.mean";
 constexpr char kFactor[] = "sampler.factor";
 constexpr char kDeviation[] = "sampler.deviation";
@@ -31,14 +35,22 @@ void FillRow(std::uint64_t seed, std::size_t row, std::span<float> values) {
 
 class StandardNormal final : public Sampler {
  public:
-  void Draw(std::uint64_t seed, double temperature, MatrixView<float> codes) const override {
+  explicit StandardNormal(std::size_t latent_dim) : latent_dim_(latent_dim) {}
+  void Draw(std::uint64_t seed, double temperature, std::size_t first,
+            MatrixView<float> codes) const override {
     for (std::size_t r = 0; r < codes.rows; ++r) {
-      FillRow(seed, r, codes.row(r));
+      FillRow(seed, first + r, codes.row(r));
       for (float& v : codes.row(r)) v *= static_cast<float>(temperature);
     }
   }
+  std::uint64_t MultiplyAdds(std::size_t rows) const override {
+    return rows * latent_dim_ * kCostOfNormal;
+  }
   // Nothing was fitted: a file without sampler tensors means this sampler.
   void AddTensors(TensorFile&) const override {}
+
+ private:
+  const std::size_t latent_dim_;
 };
 
 // mean + temperature * L e with L L^T the covariance.
@@ -47,19 +59,22 @@ class FittedGaussian final : public Sampler {
   FittedGaussian(std::vector<float> mean, std::vector<float> factor)
       : mean_(std::move(mean)), factor_(std::move(factor)) {}
 
-  void Draw(std::uint64_t seed, double temperature, MatrixView<float> codes) const override {
-    const std::size_t n = mean_.size();
-    std::vector<float> noise(n);
-    for (std::size_t r = 0; r < codes.rows; ++r) {
-      FillRow(seed, r, noise);
-      for (std::size_t i = 0; i < n; ++i) {
-        double sum = 0;
-        for (std::size_t j = 0; j <= i; ++j) {
-          sum += static_cast<double>(factor_[i * n + j]) * static_cast<double>(noise[j]);
-        }
-        codes(r, i) = static_cast<float>(static_cast<double>(mean_[i]) + temperature * sum);
+  void Draw(std::uint64_t seed, double temperature, std::size_t first,
+            MatrixView<float> codes) const override {
+    std::vector<float> noise(mean_.size());
+    std::vector<double> block(mean_.size() * kBlockRows);
+    for (std::size_t r = 0; r < codes.rows; r += kBlockRows) {
+      const std::size_t count = std::min(kBlockRows, codes.rows - r);
+      for (std::size_t b = 0; b < count; ++b) {
+        FillRow(seed, first + r + b, noise);
+        for (std::size_t j = 0; j < noise.size(); ++j) block[j * kBlockRows + b] = noise[j];
       }
+      Multiply(block, temperature, codes.slice_rows(r, count));
     }
+  }
+  std::uint64_t MultiplyAdds(std::size_t rows) const override {
+    const std::uint64_t n = mean_.size(), blocks = (rows + kBlockRows - 1) / kBlockRows;
+    return rows * n * kCostOfNormal + blocks * kBlockRows * n * n / 2 * kCostOfDouble;
   }
 
   void AddTensors(TensorFile& file) const override {
@@ -69,6 +84,28 @@ class FittedGaussian final : public Sampler {
   }
 
  private:
+  // Rows that share one trip through the factor. Each sum is one chain over j, whatever its
+  // neighbours, so that a row's bits do not depend on how many are drawn.
+  static constexpr std::size_t kBlockRows = 8;
+
+  // `noise` [n x kBlockRows]: entry j of each row of the block.
+  void Multiply(const std::vector<double>& noise, double temperature,
+                MatrixView<float> codes) const {
+    const std::size_t n = mean_.size();
+    for (std::size_t i = 0; i < n; ++i) {
+      std::array<double, kBlockRows> sums{};
+      const float* factor = factor_.data() + i * n;
+      for (std::size_t j = 0; j <= i; ++j) {
+        const auto weight = static_cast<double>(factor[j]);
+        const double* of_rows = noise.data() + j * kBlockRows;
+        for (std::size_t b = 0; b < kBlockRows; ++b) sums[b] += weight * of_rows[b];
+      }
+      for (std::size_t r = 0; r < codes.rows; ++r) {
+        codes(r, i) = static_cast<float>(static_cast<double>(mean_[i]) + temperature * sums[r]);
+      }
+    }
+  }
+
   std::vector<float> mean_;
   std::vector<float> factor_;  // lower triangular, row-major
 };
@@ -79,15 +116,20 @@ class FittedDiagonal final : public Sampler {
   FittedDiagonal(std::vector<float> mean, std::vector<float> deviation)
       : mean_(std::move(mean)), deviation_(std::move(deviation)) {}
 
-  void Draw(std::uint64_t seed, double temperature, MatrixView<float> codes) const override {
+  void Draw(std::uint64_t seed, double temperature, std::size_t first,
+            MatrixView<float> codes) const override {
     for (std::size_t r = 0; r < codes.rows; ++r) {
       const std::span<float> code = codes.row(r);
-      FillRow(seed, r, code);
+      FillRow(seed, first + r, code);
       for (std::size_t i = 0; i < code.size(); ++i) {
         code[i] = static_cast<float>(static_cast<double>(mean_[i]) +
                                      temperature * static_cast<double>(deviation_[i] * code[i]));
       }
     }
+  }
+
+  std::uint64_t MultiplyAdds(std::size_t rows) const override {
+    return rows * mean_.size() * kCostOfNormal;
   }
 
   void AddTensors(TensorFile& file) const override {
@@ -144,8 +186,8 @@ absl::Status CheckTensor(const Tensor& tensor, const char* name,
 
 }  // namespace
 
-std::unique_ptr<Sampler> StandardNormalSampler(std::size_t) {
-  return std::make_unique<StandardNormal>();
+std::unique_ptr<Sampler> StandardNormalSampler(std::size_t latent_dim) {
+  return std::make_unique<StandardNormal>(latent_dim);
 }
 
 std::size_t SamplerStep(std::uint64_t codes, std::uint64_t latent_dim) {

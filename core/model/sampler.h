@@ -16,9 +16,12 @@ namespace latent {
 class Sampler {
  public:
   virtual ~Sampler() = default;
-  // Fills codes [n x latent_dim]; entry (r, c) depends on (seed, r, c), the fit and temperature
-  // alone.
-  virtual void Draw(std::uint64_t seed, double temperature, MatrixView<float> codes) const = 0;
+  // Fills codes [n x latent_dim] with rows first, first + 1, ... of the seed's: an entry depends on
+  // (seed, row, column), the fit and temperature alone.
+  virtual void Draw(std::uint64_t seed, double temperature, std::size_t first,
+                    MatrixView<float> codes) const = 0;
+  // What so many rows cost, in the unit of forward passes.
+  virtual std::uint64_t MultiplyAdds(std::size_t rows) const = 0;
   virtual void AddTensors(TensorFile& file) const = 0;
 };
 

@@ -39,6 +39,8 @@ class Operation {
   const ModelPtr& model_ptr() const { return model_; }
   // Rows that its largest pass has: the measure of its cost.
   virtual std::size_t cost_rows() const = 0;
+  // Whether the codes of those rows are drawn from the version's sampler, which costs as well.
+  virtual bool samples() const { return false; }
   // The next pass; nullopt once there is none and the results stand. Called after the previous
   // pass has been run.
   virtual std::optional<Pass> Next() = 0;
@@ -203,9 +205,12 @@ class SampleOperation : public Operation {
     double temperature = 1;  // 0 to 10
     bool draw = false;       // cells are drawn from the likelihood
   };
+  // Rows that are drawn and decoded in one pass: between passes a large call may be given up.
+  static constexpr std::size_t kPassRows = 64;
   static absl::StatusOr<std::unique_ptr<SampleOperation>> Make(ModelPtr model, Options options,
                                                                const OperationLimits& limits);
   std::size_t cost_rows() const override { return codes_.rows; }
+  bool samples() const override { return true; }
   std::optional<Pass> Next() override;
 
   const Cells& rows() const { return rows_; }    // [count x columns]
@@ -215,7 +220,7 @@ class SampleOperation : public Operation {
   SampleOperation(ModelPtr model, Options options);
   Options options_;
   Cells codes_, rows_;
-  bool ran_ = false;
+  std::size_t drawn_ = 0;  // rows
 };
 
 // Points on the way from code to code, ends included; the ends' rows equal their reconstructions

@@ -80,13 +80,15 @@ absl::StatusOr<std::unique_ptr<SampleOperation>> SampleOperation::Make(
 }
 
 std::optional<Pass> SampleOperation::Next() {
-  if (!ran_) {
-    ran_ = true;
-    model().sampler().Draw(options_.seed, options_.temperature, codes_.view());
+  if (drawn_ < codes_.rows) {
+    const std::size_t first = drawn_, count = std::min(kPassRows, codes_.rows - first);
+    const Matrix codes = codes_.view().slice_rows(first, count);
+    model().sampler().Draw(options_.seed, options_.temperature, first, codes);
+    drawn_ += count;
     Pass pass;
     pass.kind = Pass::Kind::kDecode;
-    pass.input = codes_.view();
-    pass.outputs.reconstruction = rows_.view();
+    pass.input = codes;
+    pass.outputs.reconstruction = rows_.view().slice_rows(first, count);
     return pass;
   }
   if (!AllFinite("temperature", ConstMatrix(rows_.view()), ConstMatrix(codes_.view())))

@@ -174,10 +174,10 @@ absl::Status DatasetStore::RecoverUploads(std::vector<std::string>* notes) {
 }
 
 absl::Status DatasetStore::QuarantineStrangers(std::vector<std::string>* notes) {
-  LATENT_ASSIGN_OR_RETURN(const auto tenants, ListDirectory(dir_->datasets_dir()));
+  LATENT_ASSIGN_OR_RETURN(const auto tenants, dir_->ListFolders(dir_->datasets_dir(), notes));
   for (const auto& tenant : tenants) {
     const std::string folder = absl::StrCat(dir_->datasets_dir(), "/", tenant);
-    LATENT_ASSIGN_OR_RETURN(const auto names, ListDirectory(folder));
+    LATENT_ASSIGN_OR_RETURN(const auto names, dir_->ListFolders(folder, notes));
     for (const auto& name : names) {
       const auto record = Get(name);
       if (absl::IsNotFound(record.status()) || tenant != kDefaultTenant) {

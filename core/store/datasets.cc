@@ -1,8 +1,9 @@
 // Declaring, describing, listing, opening and deleting datasets.
 #include "core/store/datasets.h"
 
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "core/base/durable_file.h"
 #include "core/base/ids.h"
 #include "core/base/status.h"
@@ -82,12 +83,14 @@ absl::StatusOr<DatasetStore::Listing> DatasetStore::List(const PageRequest& page
   Listing listing;
   LATENT_RETURN_IF_ERROR(db_->Read([&](Transaction& tx) -> absl::Status {
     LATENT_ASSIGN_OR_RETURN(const auto names, DatasetNamesAfter(tx, after, size + 1));
+    PageBudget budget;
     for (const auto& name : names) {
-      if (static_cast<std::int64_t>(listing.datasets.size()) == size) {
+      LATENT_ASSIGN_OR_RETURN(auto row, FindDatasetRow(tx, name));
+      if (std::ssize(listing.datasets) == size ||
+          !budget.Takes(row->record.declaration.size() + row->record.error.size())) {
         listing.next_page_token = MakePageToken("datasets", listing.datasets.back().name);
         break;
       }
-      LATENT_ASSIGN_OR_RETURN(auto row, FindDatasetRow(tx, name));
       listing.datasets.push_back(std::move(row->record));
     }
     return absl::OkStatus();
@@ -96,6 +99,9 @@ absl::StatusOr<DatasetStore::Listing> DatasetStore::List(const PageRequest& page
     if (record.state != DatasetState::kReady) continue;
     auto info = InfoOf(record.name);
     if (info.ok()) {
+      info->column_names.clear();
+      info->label_names.clear();
+      info->column_groups.clear();
       record.info = *std::move(info);
     } else {
       // One damaged dataset must not hide the others.
@@ -118,7 +124,7 @@ absl::Status DatasetStore::Delete(Transaction& tx, std::string_view dataset) {
     if (!users.empty()) {
       return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_IN_USE",
                        absl::StrCat("dataset ", row->record.name, " is needed by unfinished job ",
-                                    absl::StrJoin(users, ", "), "; cancel it or wait for it"));
+                                    Listed(users), "; cancel it or wait for it"));
     }
   }
   LATENT_RETURN_IF_ERROR(MoveDatasetState(tx, dataset, row->state, kDatasetDeleting, "", 0));

@@ -89,6 +89,7 @@ class DatasetStore {
     std::vector<DatasetRecord> datasets;  // by name
     std::string next_page_token;
   };
+  // Without the names of columns and labels, and without groups of columns, in `info`.
   absl::StatusOr<Listing> List(const PageRequest& page);
 
   // Deletes it; its files go after the commit. Open Dataset objects stay usable. NOT_FOUND, or

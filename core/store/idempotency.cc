@@ -1,11 +1,20 @@
 #include "core/store/idempotency.h"
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/ids.h"
 #include "core/base/sha256.h"
 #include "core/base/status.h"
 
 namespace latent {
+namespace {
+
+// UUIDs are compared without regard to case (RFC 4122, section 3).
+std::string Folded(std::string_view request_id) {
+  return absl::AsciiStrToLower({request_id.data(), request_id.size()});
+}
+
+}  // namespace
 
 std::string PayloadHash(std::string_view request_bytes) { return Sha256Hex(request_bytes); }
 
@@ -29,7 +38,7 @@ absl::StatusOr<std::optional<std::string>> FindAnswer(Transaction& tx, const Ide
   if (call.request_id.empty()) return std::nullopt;
   LATENT_ASSIGN_OR_RETURN(auto rows, tx.Query("SELECT payload_hash, answer FROM answers "
                                               "WHERE tenant = ? AND method = ? AND request_id = ?",
-                                              {call.tenant, call.method, call.request_id}));
+                                              {call.tenant, call.method, Folded(call.request_id)}));
   LATENT_ASSIGN_OR_RETURN(const bool found, rows.Next());
   if (!found) return std::nullopt;
   if (rows.Text(0) != call.payload_hash) {
@@ -47,7 +56,7 @@ absl::Status RecordAnswer(Transaction& tx, const Clock& clock, const IdempotentC
       .Run(
           "INSERT INTO answers (tenant, method, request_id, payload_hash, answer, create_time) "
           "VALUES (?, ?, ?, ?, ?, ?)",
-          {call.tenant, call.method, call.request_id, call.payload_hash, SqlBlob{answer},
+          {call.tenant, call.method, Folded(call.request_id), call.payload_hash, SqlBlob{answer},
            ToUnixMicros(clock.WallNow())})
       .status();
 }

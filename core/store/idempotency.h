@@ -18,7 +18,7 @@ namespace latent {
 
 struct IdempotentCall {
   std::string_view method;        // e.g. "SetAlias"
-  std::string_view request_id;    // a UUID; empty: the call is not remembered
+  std::string_view request_id;    // a UUID, in any case; empty: the call is not remembered
   std::string_view payload_hash;  // of the request without its request_id, see PayloadHash
   std::string_view tenant = "default";
 };

@@ -1,5 +1,7 @@
 #include "core/store/page.h"
 
+#include <algorithm>
+
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/crc32c.h"
@@ -21,9 +23,9 @@ std::string CheckOf(std::string_view list, std::string_view key) {
 
 absl::StatusOr<std::int64_t> CheckedPageSize(const PageRequest& page) {
   if (page.size == 0) return kDefaultSize;
-  if (page.size > 0 && page.size <= kMaxSize) return page.size;
-  return InvalidField("page_size", absl::StrCat("expected 1 to ", kMaxSize,
-                                                " (or 0 for the default), got ", page.size));
+  if (page.size > 0) return std::min<std::int64_t>(page.size, kMaxSize);
+  return InvalidField("page_size",
+                      absl::StrCat("expected 0 (for ", kDefaultSize, ") or more, got ", page.size));
 }
 
 std::string MakePageToken(std::string_view list, std::string_view last_key) {

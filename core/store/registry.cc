@@ -183,7 +183,7 @@ absl::Status Registry::DeleteModel(Transaction& tx, std::string_view model) {
     if (!users.empty()) {
       return MakeError(absl::StatusCode::kFailedPrecondition, "MODEL_IN_USE",
                        absl::StrCat("model ", info.name, " is being trained by unfinished job ",
-                                    absl::StrJoin(users, ", "), "; cancel it or wait for it"));
+                                    Listed(users), "; cancel it or wait for it"));
     }
   }
   // Aliases and labels go with the row.

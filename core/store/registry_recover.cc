@@ -201,13 +201,13 @@ absl::Status Registry::CheckSizes(std::vector<std::string>* notes) {
 }
 
 absl::Status Registry::QuarantineStrangers(std::vector<std::string>* notes) {
-  LATENT_ASSIGN_OR_RETURN(const auto tenants, ListDirectory(dir_->models_dir()));
+  LATENT_ASSIGN_OR_RETURN(const auto tenants, dir_->ListFolders(dir_->models_dir(), notes));
   for (const auto& tenant : tenants) {
     const std::string folder = absl::StrCat(dir_->models_dir(), "/", tenant);
-    LATENT_ASSIGN_OR_RETURN(const auto models, ListDirectory(folder));
+    LATENT_ASSIGN_OR_RETURN(const auto models, dir_->ListFolders(folder, notes));
     for (const auto& model : models) {
       const std::string parent = dir_->model_dir(tenant, model);
-      LATENT_ASSIGN_OR_RETURN(const auto versions, ListDirectory(parent));
+      LATENT_ASSIGN_OR_RETURN(const auto versions, dir_->ListFolders(parent, notes));
       for (const auto& version : versions) {
         LATENT_ASSIGN_OR_RETURN(const bool known, HasRow(db_, model, version));
         if (known && tenant == kDefaultTenant) continue;

@@ -3,7 +3,6 @@
 #include <charconv>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "core/base/ids.h"
 #include "core/base/status.h"
 
@@ -11,37 +10,33 @@ namespace latent {
 namespace {
 
 constexpr char kDefaultAlias[] = "production";
-constexpr std::size_t kMaxNamed = 10;  // in messages
+constexpr char kModelList[] = "models";
+
+std::string VersionList(std::string_view model) {
+  return absl::StrCat("versions/", absl::string_view(model.data(), model.size()));
+}
 
 absl::Status NotFound(std::string_view reason, const std::string& message) {
   return MakeError(absl::StatusCode::kNotFound, reason, message);
 }
 
-// "it has versions 1, 2, 3" with at most kMaxNamed of the newest.
+// "it has versions 3, 2, 1", the newest first.
 std::string VersionsOf(const ModelInfo& model) {
   if (model.versions.empty()) return "it has no versions";
-  std::vector<std::string> shown;
+  std::vector<std::string> names;
   for (auto at = model.versions.rbegin(); at != model.versions.rend(); ++at) {
-    if (shown.size() == kMaxNamed) {
-      shown.emplace_back("...");
-      break;
-    }
-    shown.push_back(absl::StrCat(at->first));
+    names.push_back(absl::StrCat(at->first));
   }
-  return absl::StrCat("it has versions ", absl::StrJoin(shown, ", "));
+  return absl::StrCat(names.size() == 1 ? "it has version " : "it has versions ", Listed(names));
 }
 
 std::string AliasNamesOf(const ModelInfo& model) {
   if (model.aliases.empty()) return "it has no aliases";
-  std::vector<std::string> shown;
+  std::vector<std::string> names;
   for (const auto& [name, alias] : model.aliases) {
-    if (shown.size() == kMaxNamed) {
-      shown.emplace_back("...");
-      break;
-    }
-    shown.push_back(absl::StrCat(name, " (version ", alias.version, ")"));
+    names.push_back(absl::StrCat(name, " (version ", alias.version, ")"));
   }
-  return absl::StrCat("it has aliases ", absl::StrJoin(shown, ", "));
+  return absl::StrCat(names.size() == 1 ? "it has alias " : "it has aliases ", Listed(names));
 }
 
 // What the selector means; 0 if the model has no versions at all.
@@ -90,19 +85,12 @@ absl::StatusOr<std::shared_ptr<const ModelInfo>> RegistrySnapshot::FindModel(
     std::string_view name) const {
   const auto found = models.find(name);
   if (found != models.end()) return found->second;
-  std::vector<std::string> shown;
-  for (const auto& [other, unused] : models) {
-    if (shown.size() == kMaxNamed) {
-      shown.emplace_back("...");
-      break;
-    }
-    shown.push_back(other);
-  }
-  return NotFound(
-      "MODEL_NOT_FOUND",
-      absl::StrCat("there is no model ", Quoted(name), "; ",
-                   shown.empty() ? "nothing is published yet"
-                                 : absl::StrCat("there is ", absl::StrJoin(shown, ", "))));
+  std::vector<std::string> names;
+  for (const auto& [other, unused] : models) names.push_back(other);
+  return NotFound("MODEL_NOT_FOUND",
+                  absl::StrCat("there is no model ", Quoted(name), "; ",
+                               names.empty() ? "nothing is published yet"
+                                             : absl::StrCat("there is ", Listed(names))));
 }
 
 absl::StatusOr<std::shared_ptr<const VersionInfo>> RegistrySnapshot::Resolve(
@@ -114,11 +102,11 @@ absl::StatusOr<std::shared_ptr<const VersionInfo>> RegistrySnapshot::Resolve(
 absl::StatusOr<RegistrySnapshot::ModelPage> RegistrySnapshot::ListModels(
     const PageRequest& page) const {
   LATENT_ASSIGN_OR_RETURN(const std::int64_t size, CheckedPageSize(page));
-  LATENT_ASSIGN_OR_RETURN(const std::string after, ReadPageToken("models", page.token));
+  LATENT_ASSIGN_OR_RETURN(const std::string after, ReadPageToken(kModelList, page.token));
   ModelPage result;
   for (auto at = models.upper_bound(after); at != models.end(); ++at) {
     if (static_cast<std::int64_t>(result.models.size()) == size) {
-      result.next_page_token = MakePageToken("models", result.models.back()->name);
+      result.next_page_token = TokenAfter(*result.models.back());
       break;
     }
     result.models.push_back(at->second);
@@ -130,8 +118,8 @@ absl::StatusOr<RegistrySnapshot::VersionPage> RegistrySnapshot::ListVersions(
     std::string_view model, const PageRequest& page) const {
   LATENT_ASSIGN_OR_RETURN(const auto info, FindModel(model));
   LATENT_ASSIGN_OR_RETURN(const std::int64_t size, CheckedPageSize(page));
-  const std::string list = absl::StrCat("versions/", info->name);
-  LATENT_ASSIGN_OR_RETURN(const std::string after, ReadPageToken(list, page.token));
+  LATENT_ASSIGN_OR_RETURN(const std::string after,
+                          ReadPageToken(VersionList(info->name), page.token));
   auto at = info->versions.rbegin();
   if (!after.empty()) {
     std::uint64_t last = 0;
@@ -141,12 +129,20 @@ absl::StatusOr<RegistrySnapshot::VersionPage> RegistrySnapshot::ListVersions(
   VersionPage result;
   for (; at != info->versions.rend(); ++at) {
     if (static_cast<std::int64_t>(result.versions.size()) == size) {
-      result.next_page_token = MakePageToken(list, absl::StrCat(result.versions.back()->version));
+      result.next_page_token = TokenAfter(*result.versions.back());
       break;
     }
     result.versions.push_back(at->second);
   }
   return result;
+}
+
+std::string RegistrySnapshot::TokenAfter(const ModelInfo& model) {
+  return MakePageToken(kModelList, model.name);
+}
+
+std::string RegistrySnapshot::TokenAfter(const VersionInfo& version) {
+  return MakePageToken(VersionList(version.model), absl::StrCat(version.version));
 }
 
 }  // namespace latent

@@ -96,6 +96,9 @@ struct RegistrySnapshot {
     std::string next_page_token;
   };
   absl::StatusOr<VersionPage> ListVersions(std::string_view model, const PageRequest& page) const;
+  // Where a page goes on that a caller has cut after this entry.
+  static std::string TokenAfter(const ModelInfo& model);
+  static std::string TokenAfter(const VersionInfo& version);
 };
 
 }  // namespace latent

@@ -21,6 +21,7 @@ namespace {
 
 constexpr const char* kFolders[] = {"models", "jobs", "datasets", "staging", "quarantine"};
 constexpr std::uint64_t kMaxReserve = 1ull << 30;
+constexpr std::size_t kMaxQuarantineLabel = 128;  // of a quarantined path
 
 std::string Joined(std::string_view a, std::string_view b, std::string_view c) {
   std::string path(a);
@@ -117,9 +118,26 @@ absl::StatusOr<std::string> StateDir::Quarantine(const std::string& path,
                                                  std::string_view label) const {
   if (!PathExists(path)) return std::string();
   std::string target = absl::StrCat(root_, "/quarantine/", RandomUuid(), "-");
-  target.append(label);
+  target.append(label.substr(0, kMaxQuarantineLabel));
   LATENT_RETURN_IF_ERROR(MoveInto(path, target));
   return target;
+}
+
+absl::StatusOr<std::vector<std::string>> StateDir::ListFolders(
+    const std::string& path, std::vector<std::string>* notes) const {
+  LATENT_ASSIGN_OR_RETURN(std::vector<std::string> names, ListDirectory(path));
+  std::vector<std::string> folders;
+  for (std::string& name : names) {
+    const std::string entry = absl::StrCat(path, "/", name);
+    if (IsDirectory(entry)) {
+      folders.push_back(std::move(name));
+      continue;
+    }
+    LATENT_RETURN_IF_ERROR(Quarantine(entry, absl::StrCat("stray-", name)).status());
+    notes->push_back(absl::StrCat("moved ", Quoted(name), " from ", Quoted(BaseName(path)),
+                                  " to quarantine: expected directories alone there"));
+  }
+  return folders;
 }
 
 absl::Status StateDir::CheckFreeSpace(std::uint64_t bytes) const {

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -45,6 +46,11 @@ class StateDir {
   // Moves `path` into quarantine/ under a new name that ends in `label`; returns that path. OK with
   // an empty path if there is nothing.
   absl::StatusOr<std::string> Quarantine(const std::string& path, std::string_view label) const;
+
+  // Names of the directories in `path`. What else stands there is nobody's: it goes to quarantine/,
+  // with a line in `notes`.
+  absl::StatusOr<std::vector<std::string>> ListFolders(const std::string& path,
+                                                       std::vector<std::string>* notes) const;
 
   // RESOURCE_EXHAUSTED (reason DISK_FULL) if after writing `bytes` less than min(5 % of the
   // filesystem, 1 GiB) would be free.

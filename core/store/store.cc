@@ -21,7 +21,8 @@ absl::Status EmptyStaging(const StateDir& dir) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options,
+                                                   std::vector<std::string>* notes) {
   std::unique_ptr<Store> store(new Store(std::move(options)));
   LATENT_ASSIGN_OR_RETURN(store->dir_, StateDir::Open(store->options_.path));
   Database::Options database;
@@ -35,8 +36,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
       store->dir_.get(), store->db_.get(), store->options_.clock, store->options_.datasets);
   store->registry_ = std::make_unique<Registry>(store->dir_.get(), store->db_.get(),
                                                 store->options_.clock, store->options_.registry);
-  LATENT_RETURN_IF_ERROR(store->datasets_->Recover(&store->notes_));
-  LATENT_RETURN_IF_ERROR(store->registry_->Recover(&store->notes_));
+  LATENT_RETURN_IF_ERROR(store->datasets_->Recover(notes));
+  LATENT_RETURN_IF_ERROR(store->registry_->Recover(notes));
   LATENT_RETURN_IF_ERROR(EmptyStaging(*store->dir_));
   return store;
 }

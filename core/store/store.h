@@ -26,16 +26,16 @@ class Store {
     Registry::Options registry;
   };
   // Lock, database check, migrations, then Recover of datasets and registry. Owners outside this
-  // room recover afterwards, themselves. Blocks; errors are for the operator.
-  static absl::StatusOr<std::unique_ptr<Store>> Open(Options options);
+  // room recover afterwards, themselves. Blocks; errors are for the operator. `notes` gets a line
+  // for each repair, whether Open succeeds or not.
+  static absl::StatusOr<std::unique_ptr<Store>> Open(Options options,
+                                                     std::vector<std::string>* notes);
 
   const StateDir& dir() const { return *dir_; }
   Database& db() { return *db_; }
   const Clock& clock() const { return *options_.clock; }
   DatasetStore& datasets() { return *datasets_; }
   Registry& registry() { return *registry_; }
-  // What recovery did, a line each; for the log.
-  const std::vector<std::string>& recovery_notes() const { return notes_; }
 
   // Forgets old request ids and expires abandoned uploads. Call about once an hour.
   absl::Status Maintain();
@@ -47,7 +47,6 @@ class Store {
   std::unique_ptr<Database> db_;
   std::unique_ptr<DatasetStore> datasets_;
   std::unique_ptr<Registry> registry_;
-  std::vector<std::string> notes_;
 };
 
 }  // namespace latent

@@ -58,10 +58,20 @@ std::uint64_t CountUpdates(const v1::TrainingPlan& plan) {
 
 }  // namespace
 
+absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& environment) {
+  FieldErrors errors;
+  internal::CheckRequest(request, errors);
+  ChoosePreset(request, errors);
+  v1::PublishSpec publish = request.publish();
+  internal::FillPublish(publish);
+  internal::CheckPublish(publish, environment, errors);
+  return errors.ToStatus();
+}
+
 absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const DatasetInfo& data,
                                          const PlanEnvironment& environment) {
   FieldErrors errors;
-  internal::CheckRequest(request, data, errors);
+  internal::CheckRequest(request, errors);
   const Preset* preset = ChoosePreset(request, errors);
   if (preset == nullptr) return errors.ToStatus();
 

@@ -18,9 +18,13 @@ namespace latent {
 struct PlanEnvironment {
   std::uint32_t default_threads = 1;
   std::uint64_t training_memory_bytes = 8ull << 30;  // a plan that needs more is refused
-  // Whether publish.metric names a figure; null accepts every name.
+  // Whether publish.metric names a figure of which more or less is better; null accepts every name.
   std::function<bool(std::string_view)> is_metric = {};
 };
+
+// What can be said against a request before its dataset is known: names, texts, preset, publishing.
+// INVALID_ARGUMENT as Resolve, which checks all this too.
+absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& environment);
 
 // Expands the preset, merges the request over it (a set scalar replaces, a set message merges, a
 // repeated field replaces whole), fills every default and checks everything that can be known

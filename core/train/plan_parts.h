@@ -17,7 +17,7 @@ void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
 void FillPublish(v1::PublishSpec& publish);
 
 // One error for each bad field of the filled plan.
-void CheckRequest(const v1::TrainJobSpec& request, const DatasetInfo& data, FieldErrors& errors);
+void CheckRequest(const v1::TrainJobSpec& request, FieldErrors& errors);
 void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
 void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors);
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/ids.h"
 #include "core/train/plan_parts.h"
 #include "core/train/plan_range.h"
 
@@ -14,18 +15,6 @@ constexpr int kMaxLabels = 32;
 constexpr std::size_t kMaxLabelBytes = 128;
 constexpr std::size_t kMaxDescriptionBytes = 4096;
 constexpr int kMaxAliases = 16;
-
-bool IsId(std::string_view id) {
-  const auto plain = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-  return !id.empty() && id.size() <= 63 && plain(id[0]) &&
-         std::all_of(id.begin(), id.end(),
-                     [&](char c) { return plain(c) || c == '_' || c == '-'; });
-}
-
-void CheckId(std::string_view path, const std::string& id, FieldErrors& errors) {
-  if (IsId(id)) return;
-  errors.Add(path, absl::StrCat("expected ^[a-z0-9][a-z0-9_-]{0,62}$, got \"", id, "\""));
-}
 
 void CheckBytes(std::string_view path, std::string_view what, std::size_t bytes, std::size_t limit,
                 FieldErrors& errors) {
@@ -61,12 +50,9 @@ void CheckGradient(const v1::GradientSolver& solver, const DatasetInfo& data, Fi
 
 }  // namespace
 
-void CheckRequest(const v1::TrainJobSpec& request, const DatasetInfo& data, FieldErrors& errors) {
+void CheckRequest(const v1::TrainJobSpec& request, FieldErrors& errors) {
   CheckId("spec.model", request.model(), errors);
   CheckId("spec.dataset", request.dataset(), errors);
-  if (data.rows(v1::PART_TRAIN) == 0) {
-    errors.Add("spec.dataset", "expected a dataset with TRAIN rows, got none");
-  }
   if (request.labels_size() > kMaxLabels) {
     errors.Add("spec.labels", absl::StrCat("expected at most ", kMaxLabels, " labels, got ",
                                            request.labels_size()));
@@ -93,6 +79,9 @@ void CheckRequest(const v1::TrainJobSpec& request, const DatasetInfo& data, Fiel
 }
 
 void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors) {
+  if (data.rows(v1::PART_TRAIN) == 0) {
+    errors.Add("spec.dataset", "expected a dataset with TRAIN rows, got none");
+  }
   if (training.solver().has_gradient()) {
     CheckGradient(training.solver().gradient(), data, errors);
   }
@@ -117,7 +106,9 @@ void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environ
   }
   if (environment.is_metric && !environment.is_metric(publish.metric())) {
     errors.Add("spec.publish.metric",
-               absl::StrCat("expected a name of the metric table, got \"", publish.metric(), "\""));
+               absl::StrCat("expected a name of the metric table, one that knows which direction "
+                            "is better, got ",
+                            Quoted(publish.metric())));
   }
   if (publish.has_bound() && !std::isfinite(publish.bound())) {
     errors.Add("spec.publish.bound",

@@ -32,7 +32,8 @@ std::string MakeScratch() {
 std::unique_ptr<Store> OpenStore(const std::string& path) {
   Store::Options options;
   options.path = path;
-  auto store = Store::Open(std::move(options));
+  std::vector<std::string> notes;
+  auto store = Store::Open(std::move(options), &notes);
   EXPECT_TRUE(store.ok()) << store.status();
   return store.ok() ? *std::move(store) : nullptr;
 }
@@ -143,7 +144,8 @@ class CrashTest : public testing::Test {
   std::string Fault(const std::string& path, const Told& told) const {
     Store::Options options;
     options.path = path;
-    auto store = Store::Open(std::move(options));
+    std::vector<std::string> notes;
+    auto store = Store::Open(std::move(options), &notes);
     if (!store.ok()) return "does not open: " + store.status().ToString();
     const auto found = Describe(**store);
     if (!found.ok()) return "cannot be used: " + found.status().ToString();

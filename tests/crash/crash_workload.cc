@@ -5,6 +5,7 @@
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "core/base/status.h"
 #include "tests/crash/workload.h"
@@ -27,7 +28,8 @@ void Refused(const absl::Status& status) {
 absl::StatusOr<std::unique_ptr<latent::Store>> OpenStore(const std::string& path) {
   latent::Store::Options options;
   options.path = path;
-  return latent::Store::Open(std::move(options));
+  std::vector<std::string> notes;
+  return latent::Store::Open(std::move(options), &notes);
 }
 
 }  // namespace

@@ -76,6 +76,10 @@ TEST_F(BadInputTest, EncodeNamesWhatIsWrong) {
        invalid, "rows.sparse.indices", "got 1 after 3 in row 0"},
       {"no model's name", [](v1::EncodeRequest& r) { r.mutable_model()->clear_model(); }, invalid,
        "model.model", "expected a model's name"},
+      {"version 0", [](v1::EncodeRequest& r) { r.mutable_model()->set_version(0); }, invalid,
+       "model.version", "expected 1 or more, got 0"},
+      {"an alias without a name", [](v1::EncodeRequest& r) { r.mutable_model()->set_alias(""); },
+       invalid, "model.alias", "expected an alias's name"},
       {"unknown model", [](v1::EncodeRequest& r) { r.mutable_model()->set_model("nobody"); },
        grpc::StatusCode::NOT_FOUND, "", "nobody"},
       {"unknown version", [](v1::EncodeRequest& r) { r.mutable_model()->set_version(9); },
@@ -130,13 +134,74 @@ TEST_F(BadInputTest, ABadSpecGetsOneViolationPerField) {
                                               "spec.training.solver.gradient.clip_norm"));
 }
 
+TEST_F(BadInputTest, AnEmptySpecGetsAViolationForEachNameItNeeds) {
+  v1::CreateTrainJobResponse response;
+  const grpc::Status status =
+      Call(*training_, &v1::TrainingService::Stub::CreateTrainJob, {}, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  std::vector<std::string> fields;
+  for (const auto& [field, description] : PartsOf(status).fields) fields.push_back(field);
+  EXPECT_THAT(fields, ::testing::UnorderedElementsAre("spec.model", "spec.dataset"));
+}
+
+TEST_F(BadInputTest, WhatIsWrongWithTheSpecComesBeforeTheMissingDataset) {
+  v1::CreateTrainJobRequest request;
+  *request.mutable_spec() = Spec("../x", "nobody", "zzz", 2);
+  request.mutable_spec()->mutable_publish()->set_metric("kl_nats");
+  v1::CreateTrainJobResponse response;
+  const grpc::Status status =
+      Call(*training_, &v1::TrainingService::Stub::CreateTrainJob, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("one that knows which direction is better"));
+  std::vector<std::string> fields;
+  for (const auto& [field, description] : PartsOf(status).fields) fields.push_back(field);
+  EXPECT_THAT(fields,
+              ::testing::UnorderedElementsAre("spec.model", "spec.preset", "spec.publish.metric"));
+}
+
+TEST_F(BadInputTest, AnUnknownPathIsNoStraightLine) {
+  v1::InterpolateRequest request;
+  request.mutable_model()->set_model("m");
+  *request.mutable_rows() = DenseRows(kColumns, std::vector<float>(2 * kColumns, 0.5f));
+  request.set_path(static_cast<v1::InterpolateRequest::Path>(7));
+  v1::InterpolateResponse response;
+  const grpc::Status status = Call(*inference_, &Inference::Interpolate, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("path: expected PATH_LERP or PATH_SLERP, got 7"));
+}
+
+TEST_F(BadInputTest, ADatasetHoldsNoCodes) {
+  v1::DecodeRequest request;
+  request.mutable_model()->set_model("m");
+  *request.mutable_codes() = Slice("data", 1);
+  v1::DecodeResponse response;
+  const grpc::Status status = Call(*inference_, &Inference::Decode, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  ASSERT_EQ(PartsOf(status).fields.size(), 1u);
+  EXPECT_EQ(PartsOf(status).fields[0].first, "codes.dataset_slice");
+}
+
+TEST_F(BadInputTest, ACompressedMessageIsRefused) {
+  v1::EncodeRequest request;
+  request.mutable_model()->set_model("m");
+  *request.mutable_rows() = DenseRows(kColumns, std::vector<float>(100 * kColumns, 0.5f));
+  grpc::ClientContext context;
+  context.set_compression_algorithm(GRPC_COMPRESS_GZIP);
+  v1::EncodeResponse response;
+  EXPECT_EQ(inference_->Encode(&context, request, &response).error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
 TEST_F(BadInputTest, ATrainJobNeedsADatasetThatIsThere) {
   v1::CreateTrainJobRequest request;
   *request.mutable_spec() = Spec("m", "nobody", "pca", 2);
   v1::CreateTrainJobResponse response;
-  EXPECT_EQ(
-      Call(*training_, &v1::TrainingService::Stub::CreateTrainJob, request, &response).error_code(),
-      grpc::StatusCode::NOT_FOUND);
+  const grpc::Status status =
+      Call(*training_, &v1::TrainingService::Stub::CreateTrainJob, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND);
+  EXPECT_EQ(PartsOf(status).reason, "DATASET_NOT_FOUND");
+  ASSERT_EQ(PartsOf(status).fields.size(), 1u);
+  EXPECT_EQ(PartsOf(status).fields[0].first, "spec.dataset");
 }
 
 TEST_F(BadInputTest, ACorruptFileFailsTheDatasetWithRowAndColumn) {

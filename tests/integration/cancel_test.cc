@@ -5,6 +5,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/base/crc32c.h"
 #include "tests/integration/server_fixture.h"
 
 namespace latent {
@@ -104,6 +105,45 @@ TEST_F(CancelTest, AShutdownAmongCancelledCallsEnds) {
     bool ok = false;
     ASSERT_TRUE(queue.Next(&tag, &ok));
   }
+}
+
+// Without a model: uploads need none.
+class CancelUploadTest : public ServerTest {};
+
+TEST_F(CancelUploadTest, ACancelledUploadIsNotCountedAsGood) {
+  TurnMetricsOn();
+  StartServer();
+  Declare("d", "", 1);
+  const std::string method =
+      "grpc_method=\"UploadDataset\",grpc_service=\"latent.v1.DatasetService\","
+      "grpc_type=\"client_stream\"}";
+  const auto handled = [&](const std::string& code) {
+    return Value(Scrape(), "grpc_server_handled_total{grpc_code=\"" + code + "\"," + method);
+  };
+  const auto received = [&] { return Value(Scrape(), "grpc_server_msg_received_total{" + method); };
+  constexpr int kUploads = 20;
+  const std::string bytes = "1,2\n";
+  for (int i = 0; i < kUploads; ++i) {
+    grpc::ClientContext context;
+    v1::UploadDatasetResponse response;
+    auto writer = datasets_->UploadDataset(&context, &response);
+    v1::UploadDatasetRequest chunk;
+    chunk.set_dataset("d");
+    chunk.set_file("data.csv");
+    chunk.set_data(bytes);
+    chunk.set_crc32c(Crc32c(bytes));
+    ASSERT_TRUE(writer->Write(chunk));
+    while (received() <= i) {
+    }
+    context.TryCancel();
+    EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (handled("OK") + handled("Cancelled") < kUploads &&
+         std::chrono::steady_clock::now() < limit) {
+  }
+  EXPECT_EQ(handled("OK"), 0);
+  EXPECT_EQ(handled("Cancelled"), kUploads);
 }
 
 }  // namespace

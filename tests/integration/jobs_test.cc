@@ -177,6 +177,27 @@ TEST_F(JobsTest, ASlowWatcherHoldsNobodyUp) {
   EXPECT_EQ(last, v1::JOB_STATE_SUCCEEDED);
 }
 
+TEST_F(JobsTest, ManyWatchersAreServedByAShortQueue) {
+  config_.io_threads = 1;
+  config_.io_queue = 1;
+  StartServer();
+  UploadDigits();
+  const std::string id = Submit(Long());
+  constexpr std::size_t kWatchers = 100;
+  std::vector<grpc::ClientContext> contexts(kWatchers);
+  std::vector<std::unique_ptr<grpc::ClientReader<v1::WatchTrainJobResponse>>> readers;
+  for (auto& context : contexts) readers.push_back(Watch(&context, id));
+  for (auto& reader : readers) EXPECT_TRUE(ReadUntil(*reader, v1::JOB_PHASE_TRAINING));
+  v1::CancelTrainJobResponse cancelled;
+  EXPECT_TRUE(Cancel(id, &cancelled).ok());
+  for (auto& reader : readers) {
+    v1::JobState last = v1::JOB_STATE_UNSPECIFIED;
+    for (v1::WatchTrainJobResponse event; reader->Read(&event);) last = event.event().state();
+    EXPECT_TRUE(reader->Finish().ok());
+    EXPECT_EQ(last, v1::JOB_STATE_CANCELLED);
+  }
+}
+
 TEST_F(JobsTest, ShutdownRequeuesTheJobAndEndsItsWatchers) {
   StartServer();
   UploadDigits();

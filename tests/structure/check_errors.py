@@ -8,6 +8,9 @@ import re
 import sys
 
 REASON = re.compile(r'"([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)"')
+# Those of one word look like much else; they count where an error is made.
+SHORT_REASON = re.compile(
+    r'(?:MakeError\(\s*absl::StatusCode::k\w+,\s*|\breason\s*=\s*)"([A-Z][A-Z0-9]+)"')
 # Environment variables look like reasons.
 NOT_REASONS = re.compile(r"^LATENT_(?!SPACE_MISMATCH$)")
 
@@ -18,10 +21,13 @@ def main():
     for top in ("core", "server"):
         for path in (repository / top).rglob("*"):
             if path.suffix in (".cc", ".h"):
-                used |= set(REASON.findall(path.read_text(encoding="utf-8")))
+                text = path.read_text(encoding="utf-8")
+                used |= set(REASON.findall(text)) | set(SHORT_REASON.findall(text))
     used = {reason for reason in used if not NOT_REASONS.match(reason)}
     page = (repository / "docs/errors.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`([A-Z][A-Z0-9]+(?:_[A-Z0-9]+)+)`", page))
+    # The first cell of each row.
+    cells = "".join(re.findall(r"(?m)^\|([^|]*)\|", page))
+    named = set(re.findall(r"`([A-Z][A-Z0-9_]+)`", cells))
     for reason in sorted(used - named):
         print(f"docs/errors.md does not name {reason}")
     for reason in sorted(named - used):

@@ -39,7 +39,8 @@ class EvaluationJobTest : public JobsTest {
   std::string SubmitEvaluation(std::uint64_t version = 1) {
     v1::TrainingPlan plan = JobPlan();
     plan.mutable_data()->set_dataset("other");
-    const auto job = jobs_->SubmitEvaluation(plan, version, {});
+    const auto job =
+        InTransaction([&](Transaction& tx) { return jobs_->SubmitEvaluation(tx, plan, version); });
     EXPECT_TRUE(job.ok()) << job.status();
     return job.ok() ? job->id : "";
   }
@@ -100,7 +101,7 @@ TEST_F(EvaluationJobTest, EndsWhenCancelled) {
   compute_metrics_ = [&](const Autoencoder&, const v1::TrainingPlan&, const Dataset&,
                          const CodeScales&,
                          std::stop_token stop) -> absl::StatusOr<std::vector<v1::Metric>> {
-    EXPECT_TRUE(jobs_->Cancel(id, {}).ok());
+    EXPECT_TRUE(Cancel(id).ok());
     EXPECT_TRUE(stop.stop_requested());
     return absl::CancelledError("stopped");
   };

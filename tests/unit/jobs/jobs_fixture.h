@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -82,15 +83,25 @@ class JobsTest : public testing::Test {
     options.path = root_;
     options.clock = &clock_;
     options.schemas = {JobStore::DatabaseSchema()};
-    auto store = Store::Open(std::move(options));
+    std::vector<std::string> notes;
+    auto store = Store::Open(std::move(options), &notes);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     jobs_ = std::make_unique<JobStore>(&store_->dir(), &store_->db(), &clock_, JobStore::Options());
-    std::vector<std::string> notes;
     ASSERT_TRUE(jobs_->Recover(&notes).ok());
   }
+  // The methods that join a transaction, in one of their own.
+  absl::StatusOr<JobRecord> TrySubmit(const v1::TrainingPlan& plan) {
+    return InTransaction([&](Transaction& tx) { return jobs_->Submit(tx, plan); });
+  }
+  absl::StatusOr<JobRecord> Cancel(const std::string& id) {
+    return InTransaction([&](Transaction& tx) { return jobs_->Cancel(tx, id); });
+  }
+  absl::Status Delete(const std::string& id) {
+    return store_->db().Write([&](Transaction& tx) { return jobs_->Delete(tx, id); });
+  }
   std::string Submit(const v1::TrainingPlan& plan) {
-    auto job = jobs_->Submit(plan, {});
+    auto job = TrySubmit(plan);
     EXPECT_TRUE(job.ok()) << job.status();
     return job.ok() ? job->id : "";
   }
@@ -104,6 +115,17 @@ class JobsTest : public testing::Test {
     auto job = jobs_->Get(id);
     EXPECT_TRUE(job.ok()) << job.status();
     return job.ok() ? *job : JobRecord();
+  }
+
+  absl::StatusOr<JobRecord> InTransaction(
+      const std::function<absl::StatusOr<JobRecord>(Transaction&)>& body) {
+    absl::StatusOr<JobRecord> job;
+    const absl::Status done = store_->db().Write([&](Transaction& tx) {
+      job = body(tx);
+      return job.status();
+    });
+    if (!done.ok()) return done;
+    return job;
   }
 
   const std::filesystem::path root_;

@@ -38,7 +38,7 @@ TEST_F(RunnerTest, CancelEndsARunningJob) {
   runner->Start();
   WaitUntilHeld();
   EXPECT_TRUE(runner->stats().running);
-  EXPECT_EQ(jobs_->Cancel(id, {})->state, v1::JOB_STATE_CANCELLING);
+  EXPECT_EQ(Cancel(id)->state, v1::JOB_STATE_CANCELLING);
   EXPECT_EQ(WaitForEnd(id).state, v1::JOB_STATE_CANCELLED);
   runner->Stop();
   EXPECT_EQ(Production(), 0u);
@@ -56,7 +56,7 @@ TEST_F(RunnerTest, AStartedRunnerTakesUpJobsThatComeLater) {
 TEST_F(RunnerTest, ACancelThatComesBeforeTheCommitWins) {
   const std::string id = Submit();
   evaluate_ = [&](const Autoencoder&, const v1::TrainingPlan&, const Dataset&, std::stop_token) {
-    EXPECT_TRUE(jobs_->Cancel(id, {}).ok());
+    EXPECT_TRUE(Cancel(id).ok());
     return Evaluation();
   };
   EXPECT_EQ(RunOne(id).state, v1::JOB_STATE_CANCELLED);
@@ -65,8 +65,7 @@ TEST_F(RunnerTest, ACancelThatComesBeforeTheCommitWins) {
 
 TEST_F(RunnerTest, ACancelWhileFilesAreVerifiedLeavesNothingVisible) {
   const std::string id = Submit();
-  store_->registry().SetPreloader(
-      [&](const VersionInfo&) { return jobs_->Cancel(id, {}).status(); });
+  store_->registry().SetPreloader([&](const VersionInfo&) { return Cancel(id).status(); });
   EXPECT_EQ(RunOne(id).state, v1::JOB_STATE_CANCELLED);
   EXPECT_FALSE(store_->registry().Get()->Resolve("toy", {}).ok());
 }

@@ -50,7 +50,7 @@ TEST_F(WatchTest, ResumesAfterASequenceNumber) {
 
 TEST_F(WatchTest, AnEndedJobThatWasSeenToItsEndIsDone) {
   const std::string id = Submit();
-  const JobRecord job = *jobs_->Cancel(id, {});
+  const JobRecord job = *Cancel(id);
   EXPECT_TRUE(Watch(id, job.last_sequence)->done());
   const auto again = Watch(id, job.last_sequence - 1);
   EXPECT_FALSE(again->done());
@@ -79,6 +79,53 @@ TEST_F(WatchTest, ASlowWatcherMissesNoStoredEvent) {
   std::uint64_t last = 0;
   while (const auto event = Next(*watcher)) EXPECT_EQ(event->sequence, ++last);
   EXPECT_EQ(last, 202u);
+}
+
+TEST_F(WatchTest, EventsOutOfOrderComeFromTheStoreInOrder) {
+  std::vector<JobEvent> stored(3);
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    stored[i].sequence = i + 1;
+    stored[i].stored = true;
+  }
+  std::size_t there = 1;
+  WatchHub hub([&](const std::string&, std::uint64_t after, std::size_t) {
+    return std::vector<JobEvent>(stored.begin() + static_cast<std::ptrdiff_t>(after),
+                                 stored.begin() + static_cast<std::ptrdiff_t>(there));
+  });
+  const auto watcher = hub.Watch("j", 0, [] {});
+  EXPECT_EQ(Next(*watcher)->sequence, 1u);
+  there = 3;
+  hub.Publish("j", stored[2]);
+  EXPECT_FALSE(watcher->Take().has_value());
+  EXPECT_TRUE(watcher->behind());
+  hub.Publish("j", stored[1]);
+  EXPECT_EQ(Next(*watcher)->sequence, 2u);
+  EXPECT_EQ(watcher->Take()->sequence, 3u);
+  EXPECT_FALSE(watcher->behind());
+}
+
+TEST_F(WatchTest, WhoKeepsUpIsServedFromMemory) {
+  int reads = 0;
+  WatchHub hub([&](const std::string&, std::uint64_t, std::size_t) {
+    ++reads;
+    return std::vector<JobEvent>();
+  });
+  const auto watcher = hub.Watch("j", 0, [] {});
+  EXPECT_FALSE(watcher->Take().has_value());
+  EXPECT_TRUE(watcher->behind());
+  EXPECT_FALSE(Next(*watcher).has_value());
+  EXPECT_EQ(reads, 1);
+  for (std::uint64_t sequence = 1; sequence <= 500; ++sequence) {
+    JobEvent event;
+    event.sequence = sequence;
+    event.stored = true;
+    hub.Publish("j", event);
+    EXPECT_EQ(watcher->Take()->sequence, sequence);
+    hub.Publish("j", JobEvent());
+    EXPECT_EQ(watcher->Take()->sequence, sequence);
+    EXPECT_FALSE(watcher->behind());
+  }
+  EXPECT_EQ(reads, 1);
 }
 
 TEST_F(WatchTest, AnUnknownJobIsNotFound) {

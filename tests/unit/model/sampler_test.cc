@@ -1,5 +1,6 @@
 #include "core/model/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -16,7 +17,7 @@ constexpr auto kGoOn = [] { return absl::OkStatus(); };
 std::vector<float> Draws(const Sampler& sampler, std::size_t rows, std::size_t dim,
                          double temperature = 1, std::uint64_t seed = 4) {
   std::vector<float> codes(rows * dim);
-  sampler.Draw(seed, temperature, {codes.data(), rows, dim});
+  sampler.Draw(seed, temperature, 0, {codes.data(), rows, dim});
   return codes;
 }
 
@@ -61,6 +62,24 @@ TEST(SamplerTest, DrawsARowByItsNumberAlone) {
     EXPECT_TRUE(std::equal(few.begin(), few.end(), many.begin()));
     EXPECT_NE(Draws(*sampler, 3, 2, 1, 5), few);
   }
+}
+
+TEST(SamplerTest, DrawsTheSameRowsInPieces) {
+  for (const auto& sampler : AllSamplers()) {
+    const std::vector<float> whole = Draws(*sampler, 20, 2);
+    std::vector<float> pieces(whole.size());
+    for (std::size_t first = 0; first < 20; first += 7) {
+      const std::size_t count = std::min<std::size_t>(7, 20 - first);
+      sampler->Draw(4, 1, first, {pieces.data() + 2 * first, count, 2});
+    }
+    EXPECT_EQ(pieces, whole);
+  }
+}
+
+TEST(FittedSamplerTest, CostsMoreThanItsWidthSquared) {
+  const std::vector<float> codes(200, 1.0f);
+  EXPECT_GT((*FitGaussianSampler({codes.data(), 2, 100}, kGoOn))->MultiplyAdds(1), 100u * 100u);
+  EXPECT_LT(StandardNormalSampler(100)->MultiplyAdds(1), 100u * 100u);
 }
 
 TEST(FittedSamplerTest, DrawsWithTheCodesMeanAndCovariance) {

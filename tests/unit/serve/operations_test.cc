@@ -197,6 +197,18 @@ TEST(SampleTest, LimitsAreStated) {
   EXPECT_TRUE(refused({.count = 10}).ok());
 }
 
+TEST(SampleTest, ManyRowsAreDrawnPassByPassAndTheSame) {
+  const ModelPtr model = TestModel("plain");
+  const auto made = SampleOperation::Make(model, {.count = 150, .seed = 3}, {});
+  ASSERT_TRUE(made.ok()) << made.status();
+  std::vector<std::size_t> passes;
+  while (const auto pass = (*made)->Next()) passes.push_back(pass->input.rows);
+  EXPECT_THAT(passes, testing::ElementsAre(64, 64, 22));
+  Cells whole(150, kTestDim);
+  model->sampler().Draw(3, 1, 0, whole.view());
+  EXPECT_EQ((*made)->codes().values, whole.values);
+}
+
 TEST(SampleTest, NoTemperatureMeansTheCentre) {
   const auto sampled =
       RunAlone(SampleOperation::Make(TestModel("vae"), {.count = 2, .temperature = 0}, {}));

@@ -90,6 +90,43 @@ TEST_F(ConfigTest, RefusesAForeignAddressUnlessAllowed) {
   EXPECT_TRUE(Read({"--listen", "0.0.0.0:7700", "--insecure-bind"}).ok());
 }
 
+TEST_F(ConfigTest, TakesLiteralsOfLoopbackAlone) {
+  for (const char* good : {"127.0.0.1:1", "127.9.8.7:0", "localhost:1", "[::1]:65535"}) {
+    EXPECT_TRUE(Read({"--listen", good}).ok()) << good;
+  }
+  for (const char* bad : {"127.evil.example:1", "127.0.0.1.example:1", "localhost.example:1",
+                          "128.0.0.1:1", "[::2]:1", "127.1:1"}) {
+    ExpectRefused({"--listen", bad}, "not a loopback address");
+  }
+}
+
+TEST_F(ConfigTest, RefusesWhatIsNoPort) {
+  for (const char* bad : {"127.0.0.1:99999", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:-1"}) {
+    ExpectRefused({"--listen", bad}, "expected a port of 0 to 65535");
+    ExpectRefused({"--metrics-listen", bad}, "expected a port of 0 to 65535");
+  }
+  for (const char* bad : {"7700", ":7700", "::1:7700"}) {
+    ExpectRefused({"--listen", bad}, "expected host:port");
+  }
+}
+
+TEST_F(ConfigTest, RefusesSecondsThatAreNoNumber) {
+  for (const char* bad : {"nan", "-1", "601", "inf"}) {
+    ExpectRefused({"--drain-seconds", bad}, "expected 0 to 600 seconds");
+  }
+  EXPECT_TRUE(Read({"--drain-seconds", "0"}).ok());
+}
+
+TEST_F(ConfigTest, PrintsPathsWithQuotesSoThatTheyComeBack) {
+  const auto printed = Read({"--print-config", "--state-dir", "a \"b\" \\c"});
+  ASSERT_TRUE(printed.ok()) << printed.status();
+  const auto again = Read({"--config", File(printed->output)});
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(again->config.state_dir, "a \"b\" \\c");
+  EXPECT_THAT(Read({"--print-config", "--state-dir", "it's \"b\""})->output,
+              HasSubstr("state-dir = \"it's \\\"b\\\"\""));
+}
+
 TEST_F(ConfigTest, TakesUnixSocketsAsLoopback) {
   EXPECT_TRUE(Read({"--listen", "unix:/run/latent.sock"}).ok());
 }

@@ -75,7 +75,7 @@ TEST_F(DatasetsTest, SurvivesARestart) {
   Open();
   EXPECT_EQ(datasets().Get("d")->state, DatasetState::kReady);
   EXPECT_EQ(datasets().Get("d")->info.content_hash, hash);
-  EXPECT_THAT(store_->recovery_notes(), ElementsAre());
+  EXPECT_THAT(notes_, ElementsAre());
 }
 
 TEST_F(DatasetsTest, CreateReturnsTheSameDeclarationAgain) {
@@ -267,13 +267,24 @@ TEST_F(DatasetsTest, KeepsWhatIsReadyForEver) {
   EXPECT_TRUE(datasets().Get("d").ok());
 }
 
+TEST_F(DatasetsTest, QuarantinesStrayFilesAtTheStart) {
+  MakeReady();
+  const std::string folder = store_->dir().datasets_dir();
+  for (const char* stray : {"/x", "/default/x"}) ASSERT_TRUE(WriteNewFile(folder + stray, "").ok());
+  Open();
+  EXPECT_EQ(notes_.size(), 2u);
+  EXPECT_FALSE(PathExists(folder + "/x"));
+  EXPECT_FALSE(PathExists(folder + "/default/x"));
+  EXPECT_EQ(datasets().Get("d")->state, DatasetState::kReady);
+}
+
 TEST_F(DatasetsTest, StartsParsingAnewAfterACrash) {
   Upload();
   ASSERT_TRUE(datasets().Flush("d").ok());
   ASSERT_TRUE(
       Write([](Transaction& tx) { return tx.Run("UPDATE datasets SET state = 2").status(); }).ok());
   Open();
-  EXPECT_EQ(store_->recovery_notes().size(), 1u);
+  EXPECT_EQ(notes_.size(), 1u);
   EXPECT_EQ(datasets().Get("d")->state, DatasetState::kUploading);
   EXPECT_EQ(datasets().Finish("d", Declared(), {})->state, DatasetState::kReady);
 }

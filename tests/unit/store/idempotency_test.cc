@@ -26,6 +26,11 @@ TEST_F(IdempotencyTest, GivesTheFirstAnswerAgain) {
   EXPECT_EQ(Call(id_, "p").value(), "answer 1");
 }
 
+TEST_F(IdempotencyTest, TheSameIdInCapitalsIsTheSame) {
+  EXPECT_EQ(Call("0d9f5c1e-8b1c-4e6f-9d0e-2a7a3f1c5b6d", "p").value(), "answer 1");
+  EXPECT_EQ(Call("0D9F5C1E-8B1C-4E6F-9D0E-2A7A3F1C5B6D", "p").value(), "answer 1");
+}
+
 TEST_F(IdempotencyTest, GivesTheFirstAnswerAfterARestart) {
   EXPECT_EQ(Call(id_, "p").value(), "answer 1");
   Open();

@@ -26,8 +26,18 @@ TEST(PageTest, DamagedTokensAreRefused) {
 TEST(PageTest, SizesHaveADefaultAndBounds) {
   EXPECT_EQ(CheckedPageSize({0, ""}).value(), 100);
   EXPECT_EQ(CheckedPageSize({1000, ""}).value(), 1000);
-  EXPECT_EQ(CheckedPageSize({1001, ""}).status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(CheckedPageSize({1001, ""}).value(), 1000);
   EXPECT_EQ(CheckedPageSize({-1, ""}).status().code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST(PageTest, PagesEndByBytesButNeverEmpty) {
+  PageBudget budget;
+  EXPECT_TRUE(budget.Takes(3 * PageBudget::kMaxBytes));
+  EXPECT_FALSE(budget.Takes(1));
+  PageBudget other;
+  EXPECT_TRUE(other.Takes(PageBudget::kMaxBytes - 1));
+  EXPECT_TRUE(other.Takes(1));
+  EXPECT_FALSE(other.Takes(1));
 }
 
 }  // namespace

@@ -15,7 +15,7 @@ class PublishTest : public StoreTest {
     EXPECT_TRUE(ListDirectory(store_->dir().staging_dir())->empty());
     EXPECT_FALSE(PathExists(store_->dir().version_dir(kDefaultTenant, "m", 1)));
     Open();
-    EXPECT_THAT(store_->recovery_notes(), testing::ElementsAre());
+    EXPECT_THAT(notes_, testing::ElementsAre());
     EXPECT_EQ(Publish("m"), 2u) << "the number of a failed publication must not come back";
   }
 };
@@ -133,7 +133,7 @@ TEST_F(PublishTest, RemovesAnInterruptedPublicationAtTheStart) {
   ASSERT_TRUE(MakeDirectories(root + "/staging/abc").ok());
   ASSERT_TRUE(MakeDirectories(root + "/models/default/m/1").ok());
   Open();
-  EXPECT_EQ(store_->recovery_notes().size(), 1u);
+  EXPECT_EQ(notes_.size(), 1u);
   EXPECT_FALSE(PathExists(root + "/staging/abc"));
   EXPECT_FALSE(PathExists(root + "/models/default/m/1"));
 }

@@ -65,7 +65,7 @@ TEST_F(RegistryTest, SaysWhatThereIsInstead) {
   EXPECT_THAT(std::string(model.message()), HasSubstr("there is m"));
   const absl::Status version = snapshot->Resolve("m", {9, ""}).status();
   EXPECT_EQ(DetailsOf(version).reason, "VERSION_NOT_FOUND");
-  EXPECT_THAT(std::string(version.message()), HasSubstr("it has versions 1"));
+  EXPECT_THAT(std::string(version.message()), HasSubstr("it has version 1"));
   const absl::Status alias = snapshot->Resolve("m", {std::nullopt, "x"}).status();
   EXPECT_EQ(DetailsOf(alias).reason, "ALIAS_NOT_FOUND");
   EXPECT_THAT(std::string(alias.message()), HasSubstr("canary (version 1)"));
@@ -110,7 +110,7 @@ TEST_F(RegistryTest, SurvivesARestart) {
   EXPECT_EQ((*model)->aliases.at("a").version, 1u);
   EXPECT_EQ(Resolve()->lineage.seed, 7u);
   EXPECT_EQ(Resolve()->artifacts.size(), 2u);
-  EXPECT_THAT(store_->recovery_notes(), ElementsAre());
+  EXPECT_THAT(notes_, ElementsAre());
 }
 
 TEST_F(RegistryTest, DeletesAVersionWithItsFiles) {
@@ -238,7 +238,7 @@ TEST_F(RegistryTest, FindsFilesOfAnotherSizeAtTheStart) {
   ASSERT_TRUE(ReplaceFile(FileOf(1), "short").ok());
   Open();
   EXPECT_EQ(registry().Get()->Resolve("m", {}).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(store_->recovery_notes().size(), 1u);
+  EXPECT_EQ(notes_.size(), 1u);
   EXPECT_EQ(Publish("m"), 2u);
   EXPECT_TRUE(DeleteVersion(1).ok());
 }
@@ -249,6 +249,18 @@ TEST_F(RegistryTest, QuarantinesUnknownFilesAtTheStart) {
   ASSERT_TRUE(MakeDirectories(stranger).ok());
   Open();
   EXPECT_FALSE(PathExists(stranger));
+  EXPECT_THAT(Versions(), ElementsAre(1));
+}
+
+TEST_F(RegistryTest, QuarantinesStrayFilesAtTheStart) {
+  Publish("m");
+  const std::string models = store_->dir().models_dir();
+  const std::vector<std::string> strays = {models + "/x", models + "/default/x",
+                                           models + "/default/m/x"};
+  for (const std::string& stray : strays) ASSERT_TRUE(WriteNewFile(stray, "").ok());
+  Open();
+  EXPECT_EQ(notes_.size(), 3u);
+  for (const std::string& stray : strays) EXPECT_FALSE(PathExists(stray)) << stray;
   EXPECT_THAT(Versions(), ElementsAre(1));
 }
 

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/clock.h"
 #include "core/base/durable_file.h"
@@ -41,11 +42,12 @@ class StoreTest : public testing::Test {
   // Opens the same directory anew, as after a restart.
   void Open() {
     store_.reset();
+    notes_.clear();
     Store::Options options;
     options.path = dir_.path() + "/state";
     options.clock = &clock_;
     options.datasets = dataset_options_;
-    auto opened = Store::Open(std::move(options));
+    auto opened = Store::Open(std::move(options), &notes_);
     ASSERT_TRUE(opened.ok()) << opened.status();
     store_ = *std::move(opened);
   }
@@ -72,6 +74,7 @@ class StoreTest : public testing::Test {
   FakeClock clock_;
   DatasetStore::Options dataset_options_;
   std::unique_ptr<Store> store_;
+  std::vector<std::string> notes_;  // of the last Open
 };
 
 }  // namespace latent
