@@ -110,11 +110,15 @@ absl::Status TrainingServiceHandler::Create(const v1::CreateTrainJobRequest& req
     LATENT_ASSIGN_OR_RETURN(const bool answered, AnsweredBefore(store, kCreate, request, response));
     if (answered) return absl::OkStatus();
   }
-  LATENT_RETURN_IF_ERROR(CheckSpec(request.spec(), backend_->plan_environment()));
   DatasetStore& datasets = store.datasets();
   const std::string field = "spec.dataset";
-  LATENT_ASSIGN_OR_RETURN(const DatasetRecord dataset,
-                          FindReady(field, datasets, request.spec().dataset()));
+  const auto found = FindReady(field, datasets, request.spec().dataset());
+  if (!found.ok()) {
+    // What is wrong with the spec itself is told first, as far as that shows without the dataset.
+    LATENT_RETURN_IF_ERROR(CheckSpec(request.spec(), backend_->plan_environment()));
+    return found.status();
+  }
+  const DatasetRecord& dataset = *found;
   LATENT_ASSIGN_OR_RETURN(const v1::TrainingPlan plan,
                           Resolve(request.spec(), dataset.info, backend_->plan_environment()));
   if (request.validate_only()) {

@@ -139,11 +139,11 @@ TEST_F(CancelUploadTest, ACancelledUploadIsNotCountedAsGood) {
     EXPECT_EQ(writer->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(20);
-  while (handled("OK") + handled("Cancelled") < kUploads &&
+  while (handled("OK") + handled("Canceled") < kUploads &&
          std::chrono::steady_clock::now() < limit) {
   }
   EXPECT_EQ(handled("OK"), 0);
-  EXPECT_EQ(handled("Cancelled"), kUploads);
+  EXPECT_EQ(handled("Canceled"), kUploads);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ std::string Labels(int count) {
 
 const Case kRequest[] = {
     {"Model", "model: 'A B'", "spec.model", "got \"A B\""},
-    {"LongModel", "model: '" + std::string(64, 'a') + "'", "spec.model", "{0,62}"},
+    {"LongModel", "model: '" + std::string(64, 'a') + "'", "spec.model", "1 to 63 of a-z"},
     {"Dataset", "dataset: '../x'", "spec.dataset", "got \"../x\""},
     {"Preset", "preset: 'vea'", "spec.preset", "pca, plain, denoising, sparse, vae, beta-vae"},
     {"TooManyLabels", Labels(33), "spec.labels", "at most 32 labels, got 33"},
