@@ -28,12 +28,12 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
       "Widths of the encoder's hidden layers, e.g. 512,256; \"\" for none; the decoder mirrors "
       "them");
   add("--activation", flags.activation,
-      "Of hidden layers: relu (default), leaky-relu, tanh, sigmoid, identity");
+      "Of hidden layers: relu (default), leaky-relu, elu, silu, softplus, tanh, sigmoid, identity");
   add("--code-activation", flags.code_activation, "Of a deterministic code; same names");
   AddSwitch(command, "tied", flags.tied, "Decoder weights are the encoder's, transposed", kParts);
   add("--scaling", flags.scaling, "none, min-max or standardise");
   add("--corruption", flags.corruption,
-      "none, gaussian:SIGMA, masking:FRACTION or salt-and-pepper:FRACTION");
+      "none, gaussian:SIGMA, masking:FRACTION, dropout:FRACTION or salt-and-pepper:FRACTION");
   add("--likelihood", flags.likelihood,
       "auto, bernoulli, gaussian, gaussian:VARIANCE or gaussian-learned");
   add("--beta", flags.beta, "Weight of the KL term");
@@ -57,8 +57,9 @@ void AddTraining(CLI::App& command, TrainFlags& flags) {
   add("--epochs", flags.epochs, "Passes over the training rows");
   add("--batch-size", flags.batch_size, "Rows an update");
   add("--learning-rate", flags.learning_rate, "At its height");
-  add("--schedule", flags.schedule, "cosine (default) or constant");
+  add("--schedule", flags.schedule, "cosine (default), constant or plateau:FACTOR");
   add("--warm-up", flags.warm_up, "Share of all updates over which the learning rate rises");
+  add("--optimizer", flags.optimizer, "adam (default), sgd:MOMENTUM or sgd-nesterov:MOMENTUM");
   add("--weight-decay", flags.weight_decay, "Decoupled weight decay");
   add("--clip-norm", flags.clip_norm, "Bound on the gradient's norm; 0 for none");
   add("--patience", flags.patience, "Epochs without improvement before training ends");

@@ -32,7 +32,7 @@ struct TrainFlags {
   std::optional<std::uint64_t> seed;
   std::optional<double> learning_rate, warm_up, weight_decay, clip_norm, max_duration,
       checkpoint_interval, anomaly_quantile;
-  std::string schedule;
+  std::string schedule, optimizer;
   std::optional<bool> early_stopping, shuffle;
   // Publishing.
   std::string publish, publish_metric;

@@ -25,7 +25,8 @@ absl::StatusOr<v1::Activation> ParseActivation(const std::string& flag, const st
       absl::StrCat("ACTIVATION_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
   if (!v1::Activation_Parse(constant, &activation) || activation == v1::ACTIVATION_UNSPECIFIED) {
     return absl::InvalidArgumentError(absl::StrCat(
-        flag, ": expected relu, leaky-relu, tanh, sigmoid or identity, got \"", name, "\""));
+        flag, ": expected relu, leaky-relu, elu, silu, softplus, tanh, sigmoid or identity, got \"",
+        name, "\""));
   }
   return activation;
 }
@@ -69,9 +70,9 @@ absl::Status SetScaling(const std::string& text, v1::Scaling* scaling) {
 }
 
 absl::Status SetCorruption(const std::string& text, v1::Corruption* corruption) {
-  LATENT_ASSIGN_OR_RETURN(
-      const auto parsed,
-      ParseKind("--corruption", text, {"none", "gaussian", "masking", "salt-and-pepper"}));
+  LATENT_ASSIGN_OR_RETURN(const auto parsed,
+                          ParseKind("--corruption", text,
+                                    {"none", "gaussian", "masking", "salt-and-pepper", "dropout"}));
   if (parsed.Is("none")) {
     corruption->mutable_none();
   } else if (parsed.Is("gaussian")) {
@@ -80,6 +81,9 @@ absl::Status SetCorruption(const std::string& text, v1::Corruption* corruption) 
   } else if (parsed.Is("masking")) {
     v1::MaskingCorruption* masking = corruption->mutable_masking();
     if (parsed.has_level) masking->set_fraction(parsed.level);
+  } else if (parsed.Is("dropout")) {
+    v1::DropoutCorruption* dropout = corruption->mutable_dropout();
+    if (parsed.has_level) dropout->set_fraction(parsed.level);
   } else {
     v1::SaltAndPepperCorruption* salt = corruption->mutable_salt_and_pepper();
     if (parsed.has_level) salt->set_fraction(parsed.level);
@@ -157,6 +161,28 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
   return absl::OkStatus();
 }
 
+absl::Status SetOptimizer(const TrainFlags& flags, v1::GradientSolver* gradient) {
+  if (!flags.optimizer.empty()) {
+    LATENT_ASSIGN_OR_RETURN(const auto parsed, ParseKind("--optimizer", flags.optimizer,
+                                                         {"adam", "sgd", "sgd-nesterov"}));
+    if (parsed.Is("adam")) {
+      gradient->mutable_optimizer()->mutable_adam();
+    } else {
+      v1::SgdOptimizer* sgd = gradient->mutable_optimizer()->mutable_sgd();
+      sgd->set_nesterov(parsed.Is("sgd-nesterov"));
+      if (parsed.has_level) sgd->set_momentum(parsed.level);
+    }
+  }
+  if (!flags.weight_decay) return absl::OkStatus();
+  v1::Optimizer* optimizer = gradient->mutable_optimizer();
+  if (optimizer->has_sgd()) {
+    optimizer->mutable_sgd()->set_weight_decay(*flags.weight_decay);
+  } else {
+    optimizer->mutable_adam()->set_weight_decay(*flags.weight_decay);
+  }
+  return absl::OkStatus();
+}
+
 absl::Status SetSolver(const TrainFlags& flags, v1::TrainingSpec* training) {
   const auto gradient = [training] { return training->mutable_solver()->mutable_gradient(); };
   const auto schedule = [gradient] { return gradient()->mutable_schedule(); };
@@ -165,14 +191,16 @@ absl::Status SetSolver(const TrainFlags& flags, v1::TrainingSpec* training) {
   if (flags.learning_rate) schedule()->set_learning_rate(*flags.learning_rate);
   if (flags.warm_up) schedule()->set_warm_up_fraction(*flags.warm_up);
   if (!flags.schedule.empty()) {
-    LATENT_ASSIGN_OR_RETURN(const auto parsed,
-                            ParseKind("--schedule", flags.schedule, {"cosine", "constant"}));
+    LATENT_ASSIGN_OR_RETURN(const auto parsed, ParseKind("--schedule", flags.schedule,
+                                                         {"cosine", "constant", "plateau"}));
     if (parsed.Is("constant")) schedule()->mutable_constant();
     if (parsed.Is("cosine")) schedule()->mutable_cosine();
+    if (parsed.Is("plateau")) {
+      v1::PlateauSchedule* plateau = schedule()->mutable_plateau();
+      if (parsed.has_level) plateau->set_factor(parsed.level);
+    }
   }
-  if (flags.weight_decay) {
-    gradient()->mutable_optimizer()->mutable_adam()->set_weight_decay(*flags.weight_decay);
-  }
+  LATENT_RETURN_IF_ERROR(SetOptimizer(flags, gradient()));
   if (flags.clip_norm) gradient()->set_clip_norm(*flags.clip_norm);
   if (flags.patience) gradient()->mutable_early_stopping()->set_patience(*flags.patience);
   if (flags.early_stopping) {

@@ -5,17 +5,13 @@
 #include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/eval/collector.h"
+#include "core/model/corruption.h"
 
 namespace latent {
 namespace {
 
 // All models are judged by the same noise.
 constexpr std::uint64_t kNoiseSeed = 0;
-
-bool TrainedWithNoise(const v1::Corruption& corruption) {
-  return corruption.gaussian().sigma() > 0 || corruption.masking().fraction() > 0 ||
-         corruption.salt_and_pepper().fraction() > 0;
-}
 
 double SquaredError(MatrixView<const float> a, MatrixView<const float> b, bool clip_b) {
   double sum = 0;
@@ -33,7 +29,7 @@ double SquaredError(MatrixView<const float> a, MatrixView<const float> b, bool c
 
 absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
   const v1::Corruption& corruption = input.model.spec().corruption();
-  if (!TrainedWithNoise(corruption)) return absl::OkStatus();
+  if (!ChangesRows(corruption)) return absl::OkStatus();
   const RowsView rows = input.rows();
   std::vector<float> scratch;
   const bool clip = LiesInUnitInterval(input.data.info());

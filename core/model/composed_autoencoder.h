@@ -43,7 +43,8 @@ class ComposedAutoencoder final : public Autoencoder {
   void ScaleRows(ConstMatrix rows, Matrix scaled) const override;
   void AddTensors(TensorFile& file) const override;
 
-  // First parameters. Weights: He before ReLU, else Glorot uniform, a tenth of it for the
+  // First parameters. Weights: He before ReLU and its
+  // kin, else Glorot uniform, a tenth of it for the
   // log-variance head, drawn by seed and weight number. Biases: 0, but for the output, which starts
   // at the training rows' mean (as a logit of the mean clipped to [0.001, 0.999] for Bernoulli
   // cells). Constraints hold from the start.

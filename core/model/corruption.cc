@@ -9,10 +9,11 @@
 LATENT_NUMERICS_BEGIN
 namespace {
 
-// Masking and salt-and-pepper share their level's meaning.
+// Masking, dropout and salt-and-pepper share their level's meaning.
 double Fraction(const v1::Corruption& corruption) {
-  return corruption.has_masking() ? corruption.masking().fraction()
-                                  : corruption.salt_and_pepper().fraction();
+  if (corruption.has_masking()) return corruption.masking().fraction();
+  if (corruption.has_dropout()) return corruption.dropout().fraction();
+  return corruption.salt_and_pepper().fraction();
 }
 
 void AddGaussian(Real sigma, const RandomKey& key, std::span<Real> row, std::span<Real> noise) {
@@ -24,6 +25,14 @@ void Mask(double fraction, const RandomKey& key, std::span<Real> row, std::span<
   FillUniform(key, noise);
   for (std::size_t c = 0; c < row.size(); ++c) {
     if (static_cast<double>(noise[c]) < fraction) row[c] = 0;
+  }
+}
+
+void Drop(double fraction, const RandomKey& key, std::span<Real> row, std::span<Real> noise) {
+  const auto kept = static_cast<Real>(1 / (1 - fraction));
+  FillUniform(key, noise);
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    row[c] = static_cast<double>(noise[c]) < fraction ? Real{0} : kept * row[c];
   }
 }
 
@@ -55,10 +64,17 @@ absl::Status CheckCorruption(const v1::Corruption& corruption) {
           corruption.has_masking() ? "masking.fraction" : "salt_and_pepper.fraction",
           absl::StrCat("expected a number in [0, 1], got ", fraction));
     }
+    case v1::Corruption::kDropout: {
+      const double fraction = corruption.dropout().fraction();
+      if (fraction >= 0 && fraction < 1) return absl::OkStatus();
+      return InvalidField("dropout.fraction",
+                          absl::StrCat("expected 0 <= number < 1, got ", fraction));
+    }
     case v1::Corruption::KIND_NOT_SET:
       break;
   }
-  return InvalidField("kind", "expected none, gaussian, masking or salt_and_pepper, got nothing");
+  return InvalidField("kind",
+                      "expected none, gaussian, masking, dropout or salt_and_pepper, got nothing");
 }
 
 CellExtremes::CellExtremes(const ColumnStatistics& statistics, const ColumnScaling& scaling)
@@ -80,6 +96,8 @@ void CorruptRow(const v1::Corruption& corruption, const CellExtremes& extremes,
     AddGaussian(static_cast<Real>(corruption.gaussian().sigma()), key, row, noise);
   } else if (corruption.has_masking()) {
     Mask(Fraction(corruption), key, row, noise);
+  } else if (corruption.has_dropout()) {
+    Drop(Fraction(corruption), key, row, noise);
   } else {
     SaltAndPepper(Fraction(corruption), extremes, key, row, noise);
   }

@@ -1,6 +1,6 @@
-// Noise on a scaled row: Gaussian, masking, salt and pepper. Each cell's noise is a pure function
-// of its key and column, so it depends on neither batch nor thread. A level of 0 touches no bit.
-// Immutable once made; any thread.
+// Noise on a scaled row: Gaussian, masking, dropout, salt and pepper. Each cell's noise is a pure
+// function of its key and column, so it depends on neither batch nor thread. A level of 0 touches
+// no bit. Immutable once made; any thread.
 #ifndef LATENT_CORE_MODEL_CORRUPTION_H_
 #define LATENT_CORE_MODEL_CORRUPTION_H_
 
@@ -26,7 +26,7 @@ struct CellExtremes {
   std::vector<Real> least, greatest;
 };
 
-// Whether Corrupt changes anything.
+// Whether CorruptRow changes anything: whether a model is trained with noise.
 bool ChangesRows(const v1::Corruption& corruption);
 // Adds the noise to one row in place. `noise` is scratch of the row's size.
 void CorruptRow(const v1::Corruption& corruption, const CellExtremes& extremes,

@@ -28,6 +28,12 @@ Activation ActivationOf(v1::Activation activation) {
       return Activation::kTanh;
     case v1::ACTIVATION_SIGMOID:
       return Activation::kSigmoid;
+    case v1::ACTIVATION_ELU:
+      return Activation::kElu;
+    case v1::ACTIVATION_SILU:
+      return Activation::kSilu;
+    case v1::ACTIVATION_SOFTPLUS:
+      return Activation::kSoftplus;
     default:  // protobuf enums are open
       return Activation::kIdentity;
   }
@@ -35,8 +41,10 @@ Activation ActivationOf(v1::Activation activation) {
 
 void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& parameters) {
   if (layer.transposed) return;
-  const bool rectified =
-      layer.activation == Activation::kRelu || layer.activation == Activation::kLeakyRelu;
+  const Activation f = layer.activation;
+  const bool rectified = f == Activation::kRelu || f == Activation::kLeakyRelu ||
+                         f == Activation::kElu || f == Activation::kSilu ||
+                         f == Activation::kSoftplus;
   const auto tensor = static_cast<std::uint32_t>(layer.weight);
   const Matrix weights = parameters.matrix(layer.weight);
   if (rectified) {
@@ -48,9 +56,15 @@ void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& pa
 
 void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y) {
+  RunAffine(layer, parameters, packed, x, y, layer.activation);
+}
+
+void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
+               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y,
+               Activation activation) {
   const DensePacked& weights = packed[layer.weight];
   DenseForward(x, layer.transposed ? weights.backward : weights.forward,
-               parameters.span(layer.bias), layer.activation, y);
+               parameters.span(layer.bias), activation, y);
 }
 
 LATENT_NUMERICS_END

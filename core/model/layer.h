@@ -34,13 +34,17 @@ NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
 // The function that a spec names; identity for what CheckArchitecture refuses.
 Activation ActivationOf(v1::Activation activation);
 
-// First weights: He before ReLU, else Glorot uniform, drawn by seed and weight number; borrowed
+// First weights: He before ReLU and its kin, else Glorot uniform, drawn by seed and weight number; borrowed
 // ones and biases are left alone.
 void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& parameters);
 
 // Runs one layer over the rows of x. `packed` is indexed by weight segment.
 void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y);
+// Likewise with another function than the layer's own.
+void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
+               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y,
+               Activation activation = Activation::kIdentity);
 
 // RunLayer with a model's parameters.
 struct LayerRunner {

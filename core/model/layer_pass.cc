@@ -7,7 +7,8 @@
 LATENT_NUMERICS_BEGIN
 
 std::uint64_t CellsOf(const NetworkLayer& layer, std::uint64_t factor) {
-  return 3 * factor * std::max(layer.inputs, layer.outputs);
+  const std::uint64_t inner = DerivativeNeedsInput(layer.activation) ? layer.outputs : 0;
+  return factor * (3 * std::max(layer.inputs, layer.outputs) + inner);
 }
 
 PassContext::PassContext(const v1::ModelSpec& model_spec, const ParameterSet& model_parameters,
@@ -24,6 +25,9 @@ void PassContext::Attach(LayerPass& pass, const NetworkLayer& layer, const Align
   pass.row_factor = factor;
   pass.input = input;
   pass.output.Resize(max_batch * factor * layer.outputs);
+  if (DerivativeNeedsInput(layer.activation)) {
+    pass.inner.Resize(max_batch * factor * layer.outputs);
+  }
   pass.delta.Resize(max_batch * factor * layer.outputs);
   pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
 }
@@ -31,8 +35,16 @@ void PassContext::Attach(LayerPass& pass, const NetworkLayer& layer, const Align
 void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) const {
   const std::size_t begin = first * pass.row_factor;
   const std::size_t n = count * pass.row_factor;
-  RunLayer(*pass.layer, parameters, packed, pass.Input(rows).slice_rows(begin, n),
-           pass.View(pass.output, rows).slice_rows(begin, n));
+  const ConstMatrix x = pass.Input(rows).slice_rows(begin, n);
+  const Matrix y = pass.View(pass.output, rows).slice_rows(begin, n);
+  if (!DerivativeNeedsInput(pass.layer->activation)) {
+    RunLayer(*pass.layer, parameters, packed, x, y);
+    return;
+  }
+  const Matrix inner = pass.View(pass.inner, rows).slice_rows(begin, n);
+  RunAffine(*pass.layer, parameters, packed, x, inner);
+  std::copy_n(inner.data, n * inner.columns, y.data);
+  Activate(pass.layer->activation, y);
 }
 
 bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count) {
@@ -63,7 +75,7 @@ void PassContext::CarryBack(const LayerPass& upper, LayerPass& lower, std::size_
   const std::size_t n = count * upper.row_factor;
   const NtOptions options{.accumulate = SeedPenalty(lower, first, count),
                           .activation = lower.layer->activation,
-                          .outputs = lower.View(lower.output, rows).slice_rows(begin, n)};
+                          .outputs = lower.SlopeValues(rows).slice_rows(begin, n)};
   DenseBackwardData(upper.View(upper.delta, rows).slice_rows(begin, n),
                     BackwardWeights(*upper.layer), options,
                     lower.View(lower.delta, rows).slice_rows(begin, n));

@@ -25,11 +25,16 @@ struct LayerPass {
   // Gradient by each output that a term has ready, [batch x outputs]; or null.
   const AlignedBuffer* slopes = nullptr;
   AlignedBuffer output;  // after the activation
+  AlignedBuffer inner;   // before it; where DerivativeNeedsInput, else empty
   AlignedBuffer delta;   // gradient before the activation
   PackedMatrix packed;   // deltas; of a borrowing layer the inputs: what its dW needs on the right
 
   Matrix View(const AlignedBuffer& buffer, std::size_t batch_rows) const {
     return {buffer.data(), batch_rows * row_factor, layer->outputs};
+  }
+  // What f' is computed from.
+  Matrix SlopeValues(std::size_t batch_rows) const {
+    return View(DerivativeNeedsInput(layer->activation) ? inner : output, batch_rows);
   }
   ConstMatrix Input(std::size_t batch_rows) const {
     return {input->data(), batch_rows * row_factor, layer->inputs};

@@ -11,16 +11,33 @@
 
 LATENT_NUMERICS_BEGIN
 
-enum class Activation : std::uint8_t { kIdentity, kRelu, kLeakyRelu, kTanh, kSigmoid };
+enum class Activation : std::uint8_t {
+  kIdentity,
+  kRelu,
+  kLeakyRelu,
+  kTanh,
+  kSigmoid,
+  kElu,       // x for x > 0, else exp(x) - 1
+  kSilu,      // x sigmoid(x)
+  kSoftplus,  // log(1 + exp(x))
+};
 
 // LeakyReLU's slope for x <= 0.
 inline constexpr Real kLeakySlope = static_cast<Real>(0.01);
 
 // cells = f(cells).
 void Activate(Activation activation, Matrix cells);
-// gradients *= f'(x), computed from outputs = f(x). ReLU's derivative at 0 is 0, LeakyReLU's 0.01.
-// Both views have the same shape.
-void MultiplyByDerivative(Activation activation, ConstMatrix outputs, Matrix gradients);
+// Whether f' cannot be told from f(x), because f takes a value twice: what follows then wants x.
+constexpr bool DerivativeNeedsInput(Activation activation) {
+  return activation == Activation::kSilu;
+}
+// gradients *= f'(x), computed from values = f(x), or = x where DerivativeNeedsInput. ReLU's
+// derivative at 0 is 0, LeakyReLU's 0.01. Both views have the same shape.
+void MultiplyByDerivative(Activation activation, ConstMatrix values, Matrix gradients);
+// first[i] = f'(x_i) and second[i] = f''(x_i) from the same values; equal sizes. Kinks count as
+// their left side.
+void Slopes(Activation activation, std::span<const Real> values, std::span<Real> first,
+            std::span<Real> second);
 
 // out[i] = f(in[i]); equal sizes; in and out may be the same span. Relative errors are those of the
 // float build against exact values; the double build uses the standard library.
@@ -29,6 +46,8 @@ void Log(std::span<const Real> in, std::span<Real> out);   // <= 2e-7 for normal
 void Tanh(std::span<const Real> in, std::span<Real> out);  // <= 3e-7
 void Sigmoid(std::span<const Real> in, std::span<Real> out);     // <= 3e-7 for in > -87
 void Softplus(std::span<const Real> in, std::span<Real> out);    // log(1 + exp(x)), <= 3e-7
+void Elu(std::span<const Real> in, std::span<Real> out);         // <= 5e-7
+void Silu(std::span<const Real> in, std::span<Real> out);        // <= 4e-7 for in > -87
 void LogSigmoid(std::span<const Real> in, std::span<Real> out);  // -softplus(-x)
 
 // Bernoulli negative log-likelihood of one row in nats, from logits: the sum over cells of

@@ -12,6 +12,7 @@ constexpr std::size_t kPanel = PackedMatrix::kPanelColumns;
 static_assert(kPanel == kernels::kPanel);
 static_assert(static_cast<int>(Activation::kRelu) == kernels::kRelu);
 static_assert(static_cast<int>(Activation::kSigmoid) == kernels::kSigmoid);
+static_assert(static_cast<int>(Activation::kSoftplus) == kernels::kSoftplus);
 
 kernels::Function FunctionOf(Activation activation) {
   return static_cast<kernels::Function>(activation);
@@ -98,13 +99,15 @@ void GemmNt(ConstMatrix dy, const PackedMatrix& wt, const NtOptions& options, Ma
   assert(dy.rows == dx.rows && dy.columns == wt.k());
   kernels::GemmCall call = CallFor(dy, wt, dx);
   call.accumulate = options.accumulate;
-  if (options.activation != Activation::kIdentity) {
+  const bool in_store = options.activation <= Activation::kSigmoid;
+  if (in_store && options.activation != Activation::kIdentity) {
     assert(options.outputs.rows == dx.rows && options.outputs.columns == dx.columns);
     call.outputs = options.outputs.data;
     call.outputs_row = options.outputs.stride;
     call.derivative = FunctionOf(options.activation);
   }
   kernels::Active().gemm(call);
+  if (!in_store) MultiplyByDerivative(options.activation, options.outputs, dx);
 }
 
 void GemmTn(ConstMatrix x, const PackedMatrix& dy, std::size_t first, bool accumulate, Matrix dw) {

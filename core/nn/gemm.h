@@ -54,7 +54,8 @@ void GemmNn(ConstMatrix x, const PackedMatrix& w, std::span<const Real> bias, Ac
 struct NtOptions {
   // Start each chain at what dx holds, e.g. a penalty's gradient, in place of 0.
   bool accumulate = false;
-  // Then multiply by f'(.) computed from `outputs` [m x n], the outputs of the layer below.
+  // Then multiply by f'(.) computed from `outputs` [m x n], the outputs of the layer below (its
+  // inputs to f where DerivativeNeedsInput).
   Activation activation = Activation::kIdentity;
   ConstMatrix outputs = {};
 };

@@ -16,7 +16,7 @@ namespace kernels {
 inline constexpr size_t kPanel = 16;
 
 // In the order of Activation.
-enum Function { kIdentity, kRelu, kLeakyRelu, kTanh, kSigmoid };
+enum Function { kIdentity, kRelu, kLeakyRelu, kTanh, kSigmoid, kElu, kSilu, kSoftplus };
 
 // c[m x n] = f(start + A B), each entry one chain over k from 0; then times d(outputs).
 struct GemmCall {
@@ -32,7 +32,7 @@ struct GemmCall {
   Function activation;  // f: identity, ReLU or LeakyReLU
   const Real* outputs;  // null, or [m x n]: multiply by the derivative of
   size_t outputs_row;   //
-  Function derivative;  // this function, computed from its outputs
+  Function derivative;  // this function up to kSigmoid, computed from its outputs
 };
 
 // ApplyAdam's constants in the precision of the weights.
@@ -44,6 +44,13 @@ struct AdamConstants {
   Real decay;  // learning rate x weight decay
 };
 
+// ApplySgd's constants.
+struct SgdConstants {
+  Real gradient_scale, momentum;
+  Real velocity_rate, gradient_rate;  // learning rate x share of each in the step
+  Real decay;                         // learning rate x weight decay
+};
+
 struct Table {
   void (*gemm)(const GemmCall& call);
   // out[i] = f(in[i]); in == out is allowed.
@@ -52,6 +59,11 @@ struct Table {
   void (*tanh)(const Real* in, Real* out, size_t count);
   void (*sigmoid)(const Real* in, Real* out, size_t count);
   void (*softplus)(const Real* in, Real* out, size_t count);
+  void (*elu)(const Real* in, Real* out, size_t count);
+  void (*silu)(const Real* in, Real* out, size_t count);
+  // out[i] = f'(x_i): of softplus from its outputs, of SiLU from its inputs.
+  void (*softplus_slope)(const Real* in, Real* out, size_t count);
+  void (*silu_slope)(const Real* in, Real* out, size_t count);
   // See BernoulliNats and SquaredError; gradient and cells may be null.
   double (*bernoulli)(const Real* logits, const Real* targets, size_t count, Real scale,
                       Real* gradient, Real* cells);
@@ -59,6 +71,9 @@ struct Table {
                           Real* gradient);
   double (*sum)(const Real* cells, size_t count);
   double (*sum_squares)(const Real* cells, size_t count);
+  // See ApplySgd; all constants in the precision of the weights.
+  void (*sgd)(const SgdConstants& constants, size_t count, const Real* gradients, Real* weights,
+              Real* velocity);
   void (*adam)(const AdamConstants& constants, size_t count, const Real* gradients, Real* weights,
                Real* first_moment, Real* second_moment);
 };

@@ -45,6 +45,9 @@ inline __m256 TimesDerivative(Function function, __m256 output, __m256 x) {
   const __m256 one = _mm256_set1_ps(1);
   switch (function) {
     case kIdentity:
+    case kElu:  // these three are GemmNt's own
+    case kSilu:
+    case kSoftplus:
       break;
     case kRelu:
       return _mm256_and_ps(x, _mm256_cmp_ps(output, _mm256_setzero_ps(), _CMP_GT_OQ));
@@ -238,9 +241,10 @@ void Gemm(const GemmCall& call) {
 
 }  // namespace
 
-const Table kAvx2 = {Gemm,        ExpSpan,       LogSpan,      TanhSpan,
-                     SigmoidSpan, SoftplusSpan,  BernoulliRow, SquaredErrorRow,
-                     SumRow,      SumSquaresRow, AdamSpan};
+const Table kAvx2 = {Gemm,         ExpSpan,         LogSpan,  TanhSpan,          SigmoidSpan,
+                     SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan, SiluSlopeSpan,
+                     BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,     SgdSpan,
+                     AdamSpan};
 
 }  // namespace kernels
 LATENT_NUMERICS_END

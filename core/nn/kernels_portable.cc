@@ -12,6 +12,9 @@ constexpr size_t kWidth = 16 / sizeof(Real);
 Real TimesDerivative(Function function, Real output, Real x) {
   switch (function) {
     case kIdentity:
+    case kElu:  // these three are GemmNt's own
+    case kSilu:
+    case kSoftplus:
       break;
     case kRelu:
       return output > 0 ? x : Real{0};
@@ -71,9 +74,10 @@ void Gemm(const GemmCall& call) {
 
 }  // namespace
 
-const Table kPortable = {Gemm,        ExpSpan,       LogSpan,      TanhSpan,
-                         SigmoidSpan, SoftplusSpan,  BernoulliRow, SquaredErrorRow,
-                         SumRow,      SumSquaresRow, AdamSpan};
+const Table kPortable = {Gemm,         ExpSpan,         LogSpan,  TanhSpan,          SigmoidSpan,
+                         SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan, SiluSlopeSpan,
+                         BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,     SgdSpan,
+                         AdamSpan};
 
 }  // namespace kernels
 LATENT_NUMERICS_END

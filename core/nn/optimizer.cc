@@ -29,6 +29,20 @@ void ApplyAdam(const AdamUpdate& update, const AdamState& state) {
                          state.second_moment.data());
 }
 
+void ApplySgd(const SgdUpdate& update, const SgdState& state) {
+  assert(state.gradients.size() == state.weights.size());
+  assert(state.velocity.size() == state.weights.size());
+  const double rate = update.learning_rate;
+  const kernels::SgdConstants constants = {
+      .gradient_scale = static_cast<Real>(update.gradient_scale),
+      .momentum = static_cast<Real>(update.momentum),
+      .velocity_rate = static_cast<Real>(update.nesterov ? rate * update.momentum : rate),
+      .gradient_rate = static_cast<Real>(update.nesterov ? rate : 0),
+      .decay = static_cast<Real>(rate * update.weight_decay)};
+  kernels::Active().sgd(constants, state.weights.size(), state.gradients.data(),
+                        state.weights.data(), state.velocity.data());
+}
+
 void SumSquares(std::span<const Real> gradient, std::size_t first, std::span<double> partial) {
   for (std::size_t i = 0; i < partial.size(); ++i) {
     const std::size_t begin = (first + i) * kNormBlock;

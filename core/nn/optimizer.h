@@ -1,6 +1,6 @@
-// Adam and AdamW on flat spans, and the gradient's global norm. Parameters, moments and gradients
-// belong to the caller. Updates are elementwise and the norm is summed in fixed blocks, so any
-// split among threads gives the same bits. No allocation.
+// Adam(W) and SGD(W) on flat spans, and the gradient's global norm. Parameters, moments and
+// gradients belong to the caller. Updates are elementwise and the norm is summed in fixed blocks,
+// so any split among threads gives the same bits. No allocation.
 #ifndef LATENT_CORE_NN_OPTIMIZER_H_
 #define LATENT_CORE_NN_OPTIMIZER_H_
 
@@ -35,6 +35,27 @@ struct AdamState {
 //   w -= lr decay w;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;
 //   w -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)
 void ApplyAdam(const AdamUpdate& update, const AdamState& state);
+
+// One update's constants of gradient descent with momentum.
+struct SgdUpdate {
+  double learning_rate = 1e-3;
+  double momentum = 0.9;
+  bool nesterov = false;
+  double weight_decay = 0;    // decoupled; 0 for biases
+  double gradient_scale = 1;  // every gradient is multiplied by it first, see ClipScale
+};
+
+// What lies in one span, entry by entry: all three spans have the same size.
+struct SgdState {
+  std::span<Real> weights;
+  std::span<const Real> gradients;
+  std::span<Real> velocity;  // starts at 0
+};
+
+// Momentum (Polyak 1964), or Nesterov's in the form of Sutskever et al. (ICML 2013), with decoupled
+// decay (arXiv 1711.05101):
+//   v = momentum v + g;  w -= lr (v, or with Nesterov g + momentum v) + lr decay w
+void ApplySgd(const SgdUpdate& update, const SgdState& state);
 
 // Sums of squares are taken over blocks of this many entries of a flat gradient.
 inline constexpr std::size_t kNormBlock = 4096;

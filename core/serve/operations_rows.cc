@@ -48,6 +48,7 @@ absl::Status CheckNoise(const v1::Corruption& corruption) {
       return fraction(corruption.masking().fraction());
     case v1::Corruption::kSaltAndPepper:
       return fraction(corruption.salt_and_pepper().fraction());
+    case v1::Corruption::kDropout:  // training's alone: requests know no such noise
     case v1::Corruption::kNone:
     case v1::Corruption::KIND_NOT_SET:
       break;

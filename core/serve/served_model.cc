@@ -6,27 +6,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/model/corruption.h"
 
 namespace latent {
 namespace {
 
 bool AllFinite(std::span<const float> values) {
   return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
-}
-
-bool HasNoise(const v1::Corruption& corruption) {
-  switch (corruption.kind_case()) {
-    case v1::Corruption::kGaussian:
-      return corruption.gaussian().sigma() > 0;
-    case v1::Corruption::kMasking:
-      return corruption.masking().fraction() > 0;
-    case v1::Corruption::kSaltAndPepper:
-      return corruption.salt_and_pepper().fraction() > 0;
-    case v1::Corruption::kNone:
-    case v1::Corruption::KIND_NOT_SET:
-      return false;
-  }
-  return false;
 }
 
 // One row, the training rows' mean, through everything that calls can ask for.
@@ -67,7 +53,7 @@ ServedModel::ServedModel(VersionKey key, VersionContent content)
     : key_(std::move(key)),
       content_(std::move(content)),
       latent_space_id_(content_.model->LatentSpaceId()),
-      trained_with_corruption_(HasNoise(content_.plan.architecture().corruption())),
+      trained_with_corruption_(ChangesRows(content_.plan.architecture().corruption())),
       // Weights, their packed copy, and the quantiles.
       bytes_(content_.plan.parameters() * 2 * sizeof(float) +
              content_.evaluation.score_quantiles.size() * sizeof(double)) {}

@@ -15,7 +15,8 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "checkpoints are written as they lie");
 
 constexpr std::string_view kMagic = "LATENTCK";
-constexpr std::uint32_t kFormatVersion = 1;
+// Version 2 added the plateau's state.
+constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::size_t kHexDigest = 64;
 
 class Writer {
@@ -98,8 +99,7 @@ absl::Status Corrupt(std::string_view what) {
                    std::string("expected a whole checkpoint, got ").append(what));
 }
 
-absl::Status CheckOrigin(Reader& reader, const v1::TrainingPlan& plan) {
-  std::uint32_t version = 0;
+absl::Status CheckOrigin(Reader& reader, const v1::TrainingPlan& plan, std::uint32_t& version) {
   reader.Get(version);
   if (version > kFormatVersion) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "CHECKPOINT_FORMAT",
@@ -148,6 +148,8 @@ std::string SerializeCheckpoint(const Checkpoint& state, const v1::TrainingPlan&
   out.Put(state.validation);
   out.Put(state.stopping.best);
   out.Put(state.stopping.epochs_since_best);
+  out.Put(state.plateau.share);
+  out.Put(state.plateau.epochs_since_change);
   for (const auto* numbers :
        {&state.weights, &state.first_moment, &state.second_moment, &state.best_weights}) {
     out.PutNumbers(*numbers);
@@ -164,7 +166,8 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string_view bytes, const v1::Tra
   const std::string_view body = bytes.substr(0, bytes.size() - kHexDigest);
   if (Sha256Hex(body) != bytes.substr(body.size())) return Corrupt("bytes with another SHA-256");
   Reader in(body.substr(kMagic.size()));
-  LATENT_RETURN_IF_ERROR(CheckOrigin(in, plan));
+  std::uint32_t version = 0;
+  LATENT_RETURN_IF_ERROR(CheckOrigin(in, plan, version));
   Checkpoint state;
   in.Get(state.step);
   in.Get(state.epoch);
@@ -176,9 +179,14 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string_view bytes, const v1::Tra
   in.Get(state.validation);
   in.Get(state.stopping.best);
   in.Get(state.stopping.epochs_since_best);
-  for (auto* numbers : {&state.weights, &state.first_moment, &state.second_moment}) {
-    in.GetNumbers(parameters, false, *numbers);
+  if (version >= 2) {
+    in.Get(state.plateau.share);
+    in.Get(state.plateau.epochs_since_change);
   }
+  const bool adam = !plan.training().solver().gradient().optimizer().has_sgd();
+  in.GetNumbers(parameters, false, state.weights);
+  in.GetNumbers(parameters, false, state.first_moment);
+  in.GetNumbers(adam ? parameters : 0, false, state.second_moment);
   in.GetNumbers(parameters, true, state.best_weights);
   if (!in.ok() || !in.at_end()) return Corrupt("one of another model");
   return state;

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/train/early_stopping.h"
+#include "core/train/schedule.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
@@ -40,9 +41,12 @@ struct Checkpoint {
   EpochSums last_sums;         // of the last finished one
   std::optional<double> validation;
   EarlyStopping stopping;
+  PlateauState plateau;
   // All of the model's parameters, padding included; moments and best weights have the same size.
-  std::vector<float> weights, first_moment, second_moment;
-  std::vector<float> best_weights;  // empty before the first best
+  std::vector<float> weights;
+  std::vector<float> first_moment;   // or velocity
+  std::vector<float> second_moment;  // empty without Adam
+  std::vector<float> best_weights;   // empty before the first best
 };
 
 // Names the plan up to what cannot change the result (threads, limits of time, names, labels).

@@ -43,7 +43,7 @@ GradientRun::GradientRun(const v1::TrainingPlan& plan, const Dataset& data,
       resumed_at_(Clock::now()),
       checkpoint_at_(Clock::now()) {
   state_.first_moment.resize(weights().size());
-  state_.second_moment.resize(weights().size());
+  if (!solver_.optimizer().has_sgd()) state_.second_moment.resize(weights().size());
 }
 
 absl::StatusOr<std::unique_ptr<GradientRun>> GradientRun::Start(
@@ -98,7 +98,8 @@ absl::Status GradientRun::Step(ThreadPool& pool) {
     batch.beta = KlWeight(elbo, update, plan_.total_updates());
     batch.capacity = Capacity(elbo, update, plan_.total_updates());
   }
-  learning_rate_ = LearningRate(solver_.schedule(), update, plan_.total_updates());
+  learning_rate_ =
+      state_.plateau.share * LearningRate(solver_.schedule(), update, plan_.total_updates());
   pass_.Begin(batch);
   pool.Run([&](std::size_t thread) { StepOnThread(thread, pool); });
 
@@ -151,6 +152,30 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
 }
 
 void GradientRun::Update(std::span<const ParameterRange> ranges, double gradient_scale) {
+  if (solver_.optimizer().has_sgd()) {
+    UpdateSgd(ranges, gradient_scale);
+  } else {
+    UpdateAdam(ranges, gradient_scale);
+  }
+}
+
+void GradientRun::UpdateSgd(std::span<const ParameterRange> ranges, double gradient_scale) {
+  const v1::SgdOptimizer& sgd = solver_.optimizer().sgd();
+  SgdUpdate update{.learning_rate = learning_rate_,
+                   .momentum = sgd.momentum(),
+                   .nesterov = sgd.nesterov(),
+                   .gradient_scale = gradient_scale};
+  for (const ParameterRange& range : ranges) {
+    const bool decays = model_->parameters().segment(range.segment).matrix;
+    update.weight_decay = decays ? sgd.weight_decay() : 0;
+    ApplySgd(update,
+             {.weights = weights().subspan(range.offset, range.size),
+              .gradients = pass_.gradient().subspan(range.offset, range.size),
+              .velocity = std::span(state_.first_moment).subspan(range.offset, range.size)});
+  }
+}
+
+void GradientRun::UpdateAdam(std::span<const ParameterRange> ranges, double gradient_scale) {
   const v1::AdamOptimizer& adam = solver_.optimizer().adam();
   AdamUpdate update;
   update.learning_rate = learning_rate_;
@@ -210,8 +235,11 @@ absl::Status GradientRun::ObserveValidation(ThreadPool& pool) {
   const bool warm =
       !asked.has_elbo() ||
       state_.step >= WarmUpUpdates(asked.elbo().warm_up_fraction(), plan_.total_updates());
-  if (warm && state_.stopping.Observe(objective)) {
-    state_.best_weights.assign(weights().begin(), weights().end());
+  if (!warm) return absl::OkStatus();
+  const bool best = state_.stopping.Observe(objective);
+  if (best) state_.best_weights.assign(weights().begin(), weights().end());
+  if (solver_.schedule().has_plateau()) {
+    state_.plateau.Observe(solver_.schedule().plateau(), best);
   }
   return absl::OkStatus();
 }

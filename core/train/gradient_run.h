@@ -49,6 +49,8 @@ class GradientRun {
   absl::Status Step(ThreadPool& pool);
   void StepOnThread(std::size_t thread, ThreadPool& pool);
   void Update(std::span<const ParameterRange> ranges, double gradient_scale);
+  void UpdateSgd(std::span<const ParameterRange> ranges, double gradient_scale);
+  void UpdateAdam(std::span<const ParameterRange> ranges, double gradient_scale);
   void AddLoss(const BatchLoss& loss, std::size_t rows);
   absl::Status EndEpoch(ThreadPool& pool);
   absl::Status ObserveValidation(ThreadPool& pool);

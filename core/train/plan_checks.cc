@@ -50,6 +50,9 @@ void CheckCorruption(const v1::Corruption& corruption, FieldErrors& errors) {
       CheckInterval(Path("corruption.masking.fraction"), corruption.masking().fraction(), 0, 1,
                     errors);
       break;
+    case v1::Corruption::kDropout:
+      CheckDecay(Path("corruption.dropout.fraction"), corruption.dropout().fraction(), errors);
+      break;
     case v1::Corruption::kSaltAndPepper:
       CheckInterval(Path("corruption.salt_and_pepper.fraction"),
                     corruption.salt_and_pepper().fraction(), 0, 1, errors);

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "core/model/corruption.h"
 #include "core/model/latent_part.h"
 #include "core/train/plan_parts.h"
 
@@ -34,6 +35,9 @@ void FillCorruption(v1::Corruption& corruption) {
       break;
     case v1::Corruption::kMasking:
       LATENT_DEFAULT(*corruption.mutable_masking(), fraction, 0.25);
+      break;
+    case v1::Corruption::kDropout:
+      LATENT_DEFAULT(*corruption.mutable_dropout(), fraction, 0.25);
       break;
     case v1::Corruption::kSaltAndPepper:
       LATENT_DEFAULT(*corruption.mutable_salt_and_pepper(), fraction, 0.25);
@@ -122,10 +126,30 @@ std::uint32_t DefaultEpochs(std::uint64_t rows, std::uint32_t batch) {
   return static_cast<std::uint32_t>(std::clamp<std::uint64_t>(8000 / an_epoch, 20, 200));
 }
 
-// Whether rows look different in every epoch.
-bool Corrupts(const v1::Corruption& corruption) {
-  return corruption.gaussian().sigma() > 0 || corruption.masking().fraction() > 0 ||
-         corruption.salt_and_pepper().fraction() > 0;
+void FillOptimizer(v1::Optimizer& optimizer) {
+  if (optimizer.has_sgd()) {
+    v1::SgdOptimizer& sgd = *optimizer.mutable_sgd();
+    LATENT_DEFAULT(sgd, momentum, 0.9);
+    LATENT_DEFAULT(sgd, nesterov, false);
+    LATENT_DEFAULT(sgd, weight_decay, 1e-5);
+    return;
+  }
+  v1::AdamOptimizer& adam = *optimizer.mutable_adam();
+  LATENT_DEFAULT(adam, beta1, 0.9);
+  LATENT_DEFAULT(adam, beta2, 0.999);
+  LATENT_DEFAULT(adam, epsilon, 1e-8);
+  LATENT_DEFAULT(adam, weight_decay, 1e-5);
+}
+
+void FillSchedule(v1::Schedule& schedule) {
+  LATENT_DEFAULT(schedule, learning_rate, 1e-3);
+  LATENT_DEFAULT(schedule, warm_up_fraction, 0.05);
+  if (schedule.kind_case() == v1::Schedule::KIND_NOT_SET) schedule.mutable_cosine();
+  if (schedule.has_cosine()) LATENT_DEFAULT(*schedule.mutable_cosine(), final_fraction, 0.01);
+  if (schedule.has_plateau()) {
+    LATENT_DEFAULT(*schedule.mutable_plateau(), factor, 0.5);
+    LATENT_DEFAULT(*schedule.mutable_plateau(), patience, 5);
+  }
 }
 
 void FillGradient(const DatasetInfo& data, const v1::ModelSpec& model, v1::GradientSolver& solver) {
@@ -135,19 +159,13 @@ void FillGradient(const DatasetInfo& data, const v1::ModelSpec& model, v1::Gradi
   // Fresh noise in every epoch is fresh data: twice as many epochs still gain.
   LATENT_DEFAULT(solver, epochs,
                  DefaultEpochs(rows, std::max(1u, solver.batch_size())) *
-                     (Corrupts(model.corruption()) ? 2 : 1));
-  LATENT_DEFAULT(solver, clip_norm, variational ? 5 : 0);
+                     (ChangesRows(model.corruption()) ? 2 : 1));
+  // Adam bounds its own steps; plain descent on errors summed over many cells may leap.
+  const bool leaps = variational || solver.optimizer().has_sgd();
+  LATENT_DEFAULT(solver, clip_norm, leaps ? 5 : 0);
   LATENT_DEFAULT(solver, shuffle, true);
-  v1::AdamOptimizer& adam = *solver.mutable_optimizer()->mutable_adam();
-  LATENT_DEFAULT(adam, beta1, 0.9);
-  LATENT_DEFAULT(adam, beta2, 0.999);
-  LATENT_DEFAULT(adam, epsilon, 1e-8);
-  LATENT_DEFAULT(adam, weight_decay, 1e-5);
-  v1::Schedule& schedule = *solver.mutable_schedule();
-  LATENT_DEFAULT(schedule, learning_rate, 1e-3);
-  LATENT_DEFAULT(schedule, warm_up_fraction, 0.05);
-  if (schedule.kind_case() == v1::Schedule::KIND_NOT_SET) schedule.mutable_cosine();
-  if (schedule.has_cosine()) LATENT_DEFAULT(*schedule.mutable_cosine(), final_fraction, 0.01);
+  FillOptimizer(*solver.mutable_optimizer());
+  FillSchedule(*solver.mutable_schedule());
   v1::EarlyStopping& stopping = *solver.mutable_early_stopping();
   LATENT_DEFAULT(stopping, enabled, data.rows(v1::PART_VALIDATION) > 0);
   LATENT_DEFAULT(stopping, patience, 20);

@@ -23,23 +23,48 @@ void CheckBytes(std::string_view path, std::string_view what, std::size_t bytes,
                                 " bytes expected, got ", bytes));
 }
 
+void CheckOptimizer(const std::string& path, const v1::Optimizer& optimizer, FieldErrors& errors) {
+  if (optimizer.has_sgd()) {
+    CheckDecay(path + "sgd.momentum", optimizer.sgd().momentum(), errors);
+    CheckNotNegative(path + "sgd.weight_decay", optimizer.sgd().weight_decay(), errors);
+    if (optimizer.sgd().nesterov() && optimizer.sgd().momentum() == 0) {
+      errors.Add(path + "sgd.nesterov", "needs momentum > 0, got 0; set one of the two otherwise");
+    }
+    return;
+  }
+  const v1::AdamOptimizer& adam = optimizer.adam();
+  CheckDecay(path + "adam.beta1", adam.beta1(), errors);
+  CheckDecay(path + "adam.beta2", adam.beta2(), errors);
+  CheckPositive(path + "adam.epsilon", adam.epsilon(), errors);
+  CheckNotNegative(path + "adam.weight_decay", adam.weight_decay(), errors);
+}
+
+void CheckSchedule(const std::string& path, const v1::Schedule& schedule, const DatasetInfo& data,
+                   FieldErrors& errors) {
+  CheckPositive(path + "learning_rate", schedule.learning_rate(), errors);
+  CheckInterval(path + "warm_up_fraction", schedule.warm_up_fraction(), 0, 1, errors);
+  if (schedule.has_cosine()) {
+    CheckInterval(path + "cosine.final_fraction", schedule.cosine().final_fraction(), 0, 1, errors);
+  }
+  if (!schedule.has_plateau()) return;
+  const double factor = schedule.plateau().factor();
+  if (!(factor > 0 && factor < 1)) {
+    errors.Add(path + "plateau.factor", absl::StrCat("expected 0 < value < 1, got ", factor));
+  }
+  CheckCount(path + "plateau.patience", schedule.plateau().patience(), 1, 10000, errors);
+  if (data.rows(v1::PART_VALIDATION) == 0) {
+    errors.Add(path + "plateau",
+               "needs VALIDATION rows, the dataset has none; use cosine or another split");
+  }
+}
+
 void CheckGradient(const v1::GradientSolver& solver, const DatasetInfo& data, FieldErrors& errors) {
   const std::string path = "spec.training.solver.gradient.";
   CheckCount(path + "epochs", solver.epochs(), 1, 10000, errors);
   CheckCount(path + "batch_size", solver.batch_size(), 1, 65536, errors);
   CheckNotNegative(path + "clip_norm", solver.clip_norm(), errors);
-  const v1::AdamOptimizer& adam = solver.optimizer().adam();
-  CheckDecay(path + "optimizer.adam.beta1", adam.beta1(), errors);
-  CheckDecay(path + "optimizer.adam.beta2", adam.beta2(), errors);
-  CheckPositive(path + "optimizer.adam.epsilon", adam.epsilon(), errors);
-  CheckNotNegative(path + "optimizer.adam.weight_decay", adam.weight_decay(), errors);
-  const v1::Schedule& schedule = solver.schedule();
-  CheckPositive(path + "schedule.learning_rate", schedule.learning_rate(), errors);
-  CheckInterval(path + "schedule.warm_up_fraction", schedule.warm_up_fraction(), 0, 1, errors);
-  if (schedule.has_cosine()) {
-    CheckInterval(path + "schedule.cosine.final_fraction", schedule.cosine().final_fraction(), 0, 1,
-                  errors);
-  }
+  CheckOptimizer(path + "optimizer.", solver.optimizer(), errors);
+  CheckSchedule(path + "schedule.", solver.schedule(), data, errors);
   const v1::EarlyStopping& stopping = solver.early_stopping();
   CheckCount(path + "early_stopping.patience", stopping.patience(), 1, 10000, errors);
   if (stopping.enabled() && data.rows(v1::PART_VALIDATION) == 0) {

@@ -20,6 +20,13 @@ double LearningRate(const v1::Schedule& schedule, std::uint64_t update, std::uin
   return full * (last + (1 - last) * 0.5 * (1 + std::cos(std::numbers::pi * gone)));
 }
 
+void PlateauState::Observe(const v1::PlateauSchedule& rule, bool best) {
+  epochs_since_change = best ? 0 : epochs_since_change + 1;
+  if (epochs_since_change < rule.patience()) return;
+  share *= rule.factor();
+  epochs_since_change = 0;
+}
+
 namespace {
 
 // How much of the warm-up is over.

@@ -48,6 +48,11 @@ const ModelCase kModels[] = {
      "encoder { layers { dense { units: 16 activation: ACTIVATION_RELU } } }"
      "latent { dim: 3 gaussian {} } likelihood { gaussian { learned_variance: true } }"
      "objective { elbo { draws: 2 } }"},
+    {"Smooth",
+     "encoder { layers { dense { units: 21 activation: ACTIVATION_SILU } }"
+     "          layers { dense { units: 19 activation: ACTIVATION_ELU } } }"
+     "latent { dim: 7 deterministic { activation: ACTIVATION_SOFTPLUS } }"
+     "likelihood { gaussian { variance: 1 } } objective { reconstruction {} }"},
 };
 
 bool SameBits(const std::vector<float>& a, const std::vector<float>& b) {

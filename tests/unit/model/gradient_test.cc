@@ -121,6 +121,15 @@ constexpr Part kLatents[] = {
     {"latent { dim: 3 deterministic { activation: ACTIVATION_SIGMOID } }"
      "objective { reconstruction {} }",
      false},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_ELU } }"
+     "objective { reconstruction {} }",
+     false},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_SILU } }"
+     "objective { reconstruction {} }",
+     false},
+    {"latent { dim: 3 deterministic { activation: ACTIVATION_SOFTPLUS } }"
+     "objective { reconstruction {} }",
+     false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 } }", false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 3 } }", false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 2 free_bits: 0.3 } }", true},
@@ -152,13 +161,14 @@ constexpr Part kLikelihoods[] = {
 constexpr int kWidths[] = {4, 6};
 constexpr Part kActivations[] = {
     {"ACTIVATION_TANH", false},     {"ACTIVATION_SIGMOID", false},   {"ACTIVATION_RELU", true},
-    {"ACTIVATION_IDENTITY", false}, {"ACTIVATION_LEAKY_RELU", true},
+    {"ACTIVATION_IDENTITY", false}, {"ACTIVATION_LEAKY_RELU", true}, {"ACTIVATION_SILU", false},
+    {"ACTIVATION_ELU", true},       {"ACTIVATION_SOFTPLUS", false},
 };
 enum PenaltyKind { kNoPenalty, kL1, kL2, kPerLayer, kPenaltyKinds };
 constexpr const char* kScalings[] = {"none {}", "min_max {}", "standardise {}"};
-constexpr const char* kCorruptions[] = {"none {}", "gaussian { sigma: 0.2 }",
-                                        "masking { fraction: 0.3 }",
-                                        "salt_and_pepper { fraction: 0.4 }"};
+constexpr const char* kCorruptions[] = {
+    "none {}", "gaussian { sigma: 0.2 }", "masking { fraction: 0.3 }",
+    "salt_and_pepper { fraction: 0.4 }", "dropout { fraction: 0.3 }"};
 
 std::string Hidden(int depth, const char* activation, bool reversed) {
   std::string text;
@@ -201,8 +211,9 @@ TEST_P(LatentGradientTest, EqualsDifferencesWithEveryOtherPart) {
           const Part& activation = kActivations[turn % std::size(kActivations)];
           const auto kind = static_cast<PenaltyKind>(penalty);
           const std::string text = absl::StrCat(
-              "scaling { ", kScalings[turn / 2 % 3], " } corruption { ", kCorruptions[turn / 3 % 4],
-              " } encoder { ", Hidden(depth, activation.text, false), " } decoder { ",
+              "scaling { ", kScalings[turn / 2 % std::size(kScalings)], " } corruption { ",
+              kCorruptions[turn / 3 % std::size(kCorruptions)], " } encoder { ",
+              Hidden(depth, activation.text, false), " } decoder { ",
               Hidden(depth, activation.text, true), " } tied_weights: ", tied ? "true" : "false",
               " ", latent.text, likelihood.text, Penalties(kind, depth));
           const bool kinked =

@@ -89,7 +89,7 @@ double ShareOf(const std::vector<float>& row, float value) {
 
 TEST(CorruptionTest, TouchesNothingAtLevelZero) {
   for (const char* kind : {"none {}", "gaussian { sigma: 0 }", "masking { fraction: 0 }",
-                           "salt_and_pepper { fraction: 0 }"}) {
+                           "salt_and_pepper { fraction: 0 }", "dropout { fraction: 0 }"}) {
     EXPECT_THAT(Corrupted(kind, 50), Each(1.0F)) << kind;
   }
 }
@@ -111,6 +111,12 @@ TEST(CorruptionTest, MasksEverythingAtOne) {
   EXPECT_THAT(Corrupted("masking { fraction: 1 }", 1000), Each(0.0F));
 }
 
+TEST(CorruptionTest, DropsItsShareAndMakesUpForIt) {
+  const std::vector<float> row = Corrupted("dropout { fraction: 0.2 }", 20000);
+  EXPECT_NEAR(ShareOf(row, 0), 0.2, 0.01);
+  EXPECT_EQ(ShareOf(row, 0) + ShareOf(row, 1.25F), 1);
+}
+
 TEST(CorruptionTest, SetsHalfOfItsShareToEachExtreme) {
   const std::vector<float> row = Corrupted("salt_and_pepper { fraction: 0.4 }", 20000);
   EXPECT_NEAR(ShareOf(row, -1), 0.2, 0.01);
@@ -125,7 +131,8 @@ TEST(CorruptionTest, FollowsFromItsSeed) {
 TEST(CorruptionTest, RefusesBadLevels) {
   for (const char* kind : {"", "gaussian { sigma: -1 }", "gaussian { sigma: nan }",
                            "gaussian { sigma: inf }", "masking { fraction: 1.1 }",
-                           "masking { fraction: nan }", "salt_and_pepper { fraction: -0.1 }"}) {
+                           "masking { fraction: nan }", "salt_and_pepper { fraction: -0.1 }",
+                           "dropout { fraction: 1 }", "dropout { fraction: nan }"}) {
     const v1::ModelSpec spec = ParseSpec(std::string("corruption { ") + kind + " }");
     EXPECT_EQ(CheckCorruption(spec.corruption()).code(), absl::StatusCode::kInvalidArgument)
         << kind;

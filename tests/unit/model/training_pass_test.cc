@@ -46,10 +46,28 @@ TEST(TrainingPassTest, GivesTheSameBitsForAnyNumberOfThreads) {
 }
 
 TEST(TrainingPassTest, TrainsAsPlainAtNoiseZero) {
-  for (const char* corruption :
-       {"gaussian { sigma: 0 }", "masking { fraction: 0 }", "salt_and_pepper { fraction: 0 }"}) {
+  for (const char* corruption : {"gaussian { sigma: 0 }", "masking { fraction: 0 }",
+                                 "salt_and_pepper { fraction: 0 }", "dropout { fraction: 0 }"}) {
     EXPECT_EQ(Trained(std::string(kPlain) + "corruption { " + corruption + " }"), Trained(kPlain))
         << corruption;
+  }
+}
+
+TEST(TrainingPassTest, ReportsTheServedLossWhateverTheActivation) {
+  const UniformRows data(9, kColumns);
+  for (const char* f : {"ELU", "SILU", "SOFTPLUS"}) {
+    const std::string name = std::string("ACTIVATION_") + f;
+    const auto model =
+        MakeModel(ParseSpec("encoder { layers { dense { units: 30 activation: " + name +
+                            " } } } latent { dim: 6 deterministic { activation: " + name +
+                            " } } likelihood { gaussian {} } objective { reconstruction {} }"),
+                  data.rows);
+    std::vector<double> score(9);
+    Workspace ws;
+    model->Forward(data.rows, {.score = score}, ws);
+    double sum = 0;
+    for (const double s : score) sum += s;
+    EXPECT_DOUBLE_EQ(OneBatch(model.get(), data.rows).Forward().reconstruction, sum / 9) << f;
   }
 }
 

@@ -25,6 +25,7 @@ struct Case {
   double tolerance;  // relative
 };
 
+double ExactSilu(double x) { return x / (1 + std::exp(-x)); }
 double ExactSoftplus(double x) { return std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 
 const Case kCases[] = {
@@ -35,6 +36,9 @@ const Case kCases[] = {
     {"TanhNearZero", Tanh, [](double x) { return std::tanh(x); }, -0.7f, 0.7f, 3e-7},
     {"Sigmoid", Sigmoid, [](double x) { return 1 / (1 + std::exp(-x)); }, -87, 87, 3e-7},
     {"Softplus", Softplus, ExactSoftplus, -87, 100, 3e-7},
+    {"Elu", Elu, [](double x) { return x > 0 ? x : std::expm1(x); }, -80, 10, 5e-7},
+    {"EluNearZero", Elu, [](double x) { return x > 0 ? x : std::expm1(x); }, -0.1f, 0.1f, 5e-7},
+    {"Silu", Silu, ExactSilu, -87, 87, 4e-7},
     {"LogSigmoid", LogSigmoid, [](double x) { return -ExactSoftplus(-x); }, -100, 87, 3e-7},
 };
 
@@ -103,10 +107,15 @@ TEST(ElementwiseLimitsTest, HoldAtTheEnds) {
   EXPECT_EQ(Of(Sigmoid, -1000), 0.0f);
   EXPECT_EQ(Of(Softplus, 1000), 1000.0f);
   EXPECT_EQ(Of(Softplus, -1000), 0.0f);
+  EXPECT_EQ(Of(Elu, 1000), 1000.0f);
+  EXPECT_EQ(Of(Elu, -kInf), -1.0f);
+  EXPECT_EQ(Of(Elu, 0), 0.0f);
+  EXPECT_EQ(Of(Silu, 1000), 1000.0f);
+  EXPECT_EQ(Of(Silu, -1000), 0.0f);
 }
 
 TEST(ElementwiseLimitsTest, NotANumberStays) {
-  for (const SpanFunction function : {Exp, Log, Tanh, Sigmoid, Softplus, LogSigmoid}) {
+  for (const SpanFunction function : {Exp, Log, Tanh, Sigmoid, Softplus, LogSigmoid, Elu, Silu}) {
     EXPECT_TRUE(std::isnan(Of(function, NAN)));
   }
 }
@@ -197,16 +206,41 @@ TEST(ActivateTest, AppliesEachFunction) {
 TEST(MultiplyByDerivativeTest, IsTheSlope) {
   for (const Activation activation :
        {Activation::kIdentity, Activation::kRelu, Activation::kLeakyRelu, Activation::kTanh,
-        Activation::kSigmoid}) {
+        Activation::kSigmoid, Activation::kElu, Activation::kSilu, Activation::kSoftplus}) {
     for (const float x : {-1.5f, -0.25f, 0.3f, 2.0f}) {
-      float low = x - 0.01f, high = x + 0.01f, output = x, gradient = 3;
+      float low = x - 0.01f, high = x + 0.01f, value = x, gradient = 3;
       Activate(activation, {&low, 1, 1});
       Activate(activation, {&high, 1, 1});
-      Activate(activation, {&output, 1, 1});
-      MultiplyByDerivative(activation, {&output, 1, 1}, {&gradient, 1, 1});
+      if (!DerivativeNeedsInput(activation)) Activate(activation, {&value, 1, 1});
+      MultiplyByDerivative(activation, {&value, 1, 1}, {&gradient, 1, 1});
       EXPECT_NEAR(gradient, 3 * (high - low) / 0.02, 2e-3) << static_cast<int>(activation) << x;
     }
   }
+}
+
+// The second against a central difference of the first.
+TEST(SlopesTest, AreTheFirstAndSecondDerivative) {
+  for (const Activation activation :
+       {Activation::kIdentity, Activation::kRelu, Activation::kLeakyRelu, Activation::kTanh,
+        Activation::kSigmoid, Activation::kElu, Activation::kSilu, Activation::kSoftplus}) {
+    for (const float x : {-1.5f, -0.25f, 0.3f, 2.0f}) {
+      std::vector<float> values = {x - 0.01f, x, x + 0.01f}, first(3), second(3), slope(3, 1);
+      const Matrix row(values.data(), 1, 3);
+      if (!DerivativeNeedsInput(activation)) Activate(activation, row);
+      MultiplyByDerivative(activation, row, {slope.data(), 1, 3});
+      Slopes(activation, values, first, second);
+      EXPECT_EQ(first, slope);
+      EXPECT_NEAR(second[1], (first[2] - first[0]) / 0.02, 2e-3)
+          << static_cast<int>(activation) << x;
+    }
+  }
+}
+
+TEST(SlopesTest, SoftplusKeepsTheSmallEnd) {
+  const std::vector<float> outputs = {1e-20f};
+  std::vector<float> first(1), second(1);
+  Slopes(Activation::kSoftplus, outputs, first, second);
+  EXPECT_NEAR(first[0] / 1e-20f, 1, 1e-6);
 }
 
 #if defined(__x86_64__)
@@ -220,7 +254,11 @@ TEST(KernelLevelsTest, AgreeToTheBitElementwise) {
   for (const auto& [f, g] : {std::pair{p.exp, a.exp},
                              {p.tanh, a.tanh},
                              {p.sigmoid, a.sigmoid},
-                             {p.softplus, a.softplus}}) {
+                             {p.softplus, a.softplus},
+                             {p.elu, a.elu},
+                             {p.silu, a.silu},
+                             {p.silu_slope, a.silu_slope},
+                             {p.softplus_slope, a.softplus_slope}}) {
     f(x.data(), portable.data(), x.size());
     g(x.data(), avx2.data(), x.size());
     EXPECT_EQ(portable, avx2);

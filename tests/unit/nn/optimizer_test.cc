@@ -73,6 +73,52 @@ TEST(AdamTest, HasTheSameBitsInAnySplit) {
   EXPECT_EQ(whole.v, split.v);
 }
 
+// Twenty updates against the formulas in double.
+TEST(SgdTest, FollowsTheFormulas) {
+  constexpr std::size_t kCount = 37;
+  for (const bool nesterov : {false, true}) {
+    Parameters p(kCount);
+    std::vector<double> w(p.w.begin(), p.w.end()), v(kCount);
+    for (std::uint32_t step = 1; step <= 20; ++step) {
+      FillNormal({2, step, 0}, p.g);
+      ApplySgd({.learning_rate = 0.01,
+                .momentum = 0.8,
+                .nesterov = nesterov,
+                .weight_decay = 0.1,
+                .gradient_scale = 0.5},
+               {.weights = p.w, .gradients = p.g, .velocity = p.v});
+      for (std::size_t i = 0; i < kCount; ++i) {
+        const double g = 0.5 * double{p.g[i]};
+        v[i] = 0.8 * v[i] + g;
+        w[i] -= 0.01 * (nesterov ? g + 0.8 * v[i] : v[i]) + 0.01 * 0.1 * w[i];
+      }
+    }
+    for (std::size_t i = 0; i < kCount; ++i) EXPECT_NEAR(p.w[i], w[i], 1e-5) << i;
+  }
+}
+
+TEST(SgdTest, WithoutMomentumIsGradientDescent) {
+  std::vector<float> w = {1, 2}, g = {0.5f, -4}, v(2);
+  ApplySgd({.learning_rate = 0.25, .momentum = 0}, {.weights = w, .gradients = g, .velocity = v});
+  EXPECT_EQ(w, (std::vector<float>{0.875f, 3}));
+}
+
+TEST(SgdTest, HasTheSameBitsInAnySplit) {
+  Parameters whole(1001), split(1001);
+  FillNormal({2, 0, 0}, whole.g);
+  split.g = whole.g;
+  const SgdUpdate update{.nesterov = true, .weight_decay = 1e-3};
+  ApplySgd(update, {.weights = whole.w, .gradients = whole.g, .velocity = whole.v});
+  for (std::size_t first = 0, count = 1; first < 1001; first += count, ++count) {
+    if (first + count > 1001) count = 1001 - first;
+    ApplySgd(update, {.weights = std::span(split.w).subspan(first, count),
+                      .gradients = std::span(split.g).subspan(first, count),
+                      .velocity = std::span(split.v).subspan(first, count)});
+  }
+  EXPECT_EQ(whole.w, split.w);
+  EXPECT_EQ(whole.v, split.v);
+}
+
 TEST(NormTest, IsTheRootOfTheSumOfSquaresInAnySplit) {
   std::vector<float> gradient(3 * kNormBlock + 77);
   FillNormal({1, 0, 0}, gradient);

@@ -24,6 +24,7 @@ Checkpoint State() {
   state.validation = 7;
   state.stopping.best = 6.5;
   state.stopping.epochs_since_best = 1;
+  state.plateau = {.share = 0.25, .epochs_since_change = 3};
   state.weights = {1, 2, 3};
   state.first_moment = {4, 5, 6};
   state.second_moment = {7, 8, 9};
@@ -38,6 +39,8 @@ TEST(CheckpointTest, ComesBackAsItWas) {
   EXPECT_EQ(read->cursor, 96u);
   EXPECT_EQ(read->sums.l2, 5);
   EXPECT_EQ(read->stopping.best, 6.5);
+  EXPECT_EQ(read->plateau.share, 0.25);
+  EXPECT_EQ(read->plateau.epochs_since_change, 3u);
   EXPECT_THAT(read->best_weights, testing::ElementsAre(3, 2, 1));
   EXPECT_EQ(SerializeCheckpoint(*read, Plan()), bytes);
 }
@@ -49,6 +52,31 @@ TEST(CheckpointTest, MayHaveNoBestYet) {
   const auto read = ParseCheckpoint(SerializeCheckpoint(state, Plan()), Plan(), 3);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_FALSE(read->stopping.best.has_value());
+}
+
+TEST(CheckpointTest, GradientDescentKeepsOneMoment) {
+  const v1::TrainingPlan plan = Plan("training { solver { gradient { optimizer { sgd {} } } } }");
+  Checkpoint state = State();
+  EXPECT_FALSE(ParseCheckpoint(SerializeCheckpoint(state, plan), plan, 3).ok());
+  state.second_moment.clear();
+  EXPECT_TRUE(ParseCheckpoint(SerializeCheckpoint(state, plan), plan, 3).ok());
+  EXPECT_FALSE(ParseCheckpoint(SerializeCheckpoint(state, Plan()), Plan(), 3).ok());
+}
+
+TEST(CheckpointTest, ReadsVersionOneWithoutAPlateau) {
+  Checkpoint state = State();
+  state.plateau = {};
+  std::string bytes = SerializeCheckpoint(state, Plan());
+  bytes.resize(bytes.size() - 64);
+  bytes[8] = 1;
+  // Magic, version, two digests; step, epoch, cursor, end, seconds; two epoch sums; validation and
+  // stopping: then the plateau's twelve bytes.
+  constexpr std::size_t kPlateau = 8 + 4 + 2 * 64 + (3 * 8 + 4 + 8) + 2 * 48 + 9 + (9 + 4);
+  bytes.erase(kPlateau, 12);
+  bytes += Sha256Hex(bytes);
+  const auto read = ParseCheckpoint(bytes, Plan(), 3);
+  ASSERT_TRUE(read.ok()) << read.status();
+  EXPECT_EQ(SerializeCheckpoint(*read, Plan()), SerializeCheckpoint(state, Plan()));
 }
 
 TEST(CheckpointTest, EveryDamagedByteIsNoticed) {

@@ -76,6 +76,8 @@ const Case kArchitecture[] = {
      kModel + "corruption.masking.fraction", "0 to 1, got 1.5"},
     {"SaltAndPepper", Model("corruption { salt_and_pepper { fraction: -0.5 } }"),
      kModel + "corruption.salt_and_pepper.fraction", "got -0.5"},
+    {"Dropout", Model("corruption { dropout { fraction: 1 } }"),
+     kModel + "corruption.dropout.fraction", "value < 1, got 1"},
     {"Units", Model("encoder { layers { dense { units: 0 } } }  decoder {}"),
      kModel + "encoder.layers[0].dense.units", "1 to 65536, got 0"},
     {"UnitsLeftOut", Model("encoder {} decoder { layers { dense { } } }"),
@@ -86,8 +88,8 @@ const Case kArchitecture[] = {
      kModel + "encoder.layers[0].dense.activation", "got number 77"},
     {"TooManyLayers", Layers(65), kModel + "encoder.layers", "at most 64 layers, got 65"},
     {"Dim", Model("latent { dim: 65537 }"), kModel + "latent.dim", "1 to 65536, got 65537"},
-    {"CodeActivation", Model("latent { deterministic { activation: 6 } }"),
-     kModel + "latent.deterministic.activation", "got number 6"},
+    {"CodeActivation", Model("latent { deterministic { activation: 99 } }"),
+     kModel + "latent.deterministic.activation", "got number 99"},
     {"Variance", Model("likelihood { gaussian { variance: 0 } }"),
      kModel + "likelihood.gaussian.variance", "> 0, got 0"},
     {"BernoulliStandardised", Model("likelihood { bernoulli {} } scaling { standardise {} }"),
@@ -159,6 +161,16 @@ const Case kTraining[] = {
      "> 0, got 0"},
     {"Decay", Gradient("optimizer { adam { weight_decay: -1 } }"),
      kSolver + "optimizer.adam.weight_decay", "got -1"},
+    {"Momentum", Gradient("optimizer { sgd { momentum: 1 } }"), kSolver + "optimizer.sgd.momentum",
+     "value < 1, got 1"},
+    {"NesterovAlone", Gradient("optimizer { sgd { nesterov: true momentum: 0 } }"),
+     kSolver + "optimizer.sgd.nesterov", "momentum > 0"},
+    {"SgdDecay", Gradient("optimizer { sgd { weight_decay: -1 } }"),
+     kSolver + "optimizer.sgd.weight_decay", "got -1"},
+    {"Factor", Gradient("schedule { plateau { factor: 1 } }"), kSolver + "schedule.plateau.factor",
+     "0 < value < 1, got 1"},
+    {"PlateauPatience", Gradient("schedule { plateau { patience: 0 } }"),
+     kSolver + "schedule.plateau.patience", "1 to 10000, got 0"},
     {"Rate", Gradient("schedule { learning_rate: 0 }"), kSolver + "schedule.learning_rate",
      "> 0, got 0"},
     {"RateWarmUp", Gradient("schedule { warm_up_fraction: 1.1 }"),
@@ -224,6 +236,13 @@ TEST(PlanRefusalsTest, EarlyStoppingWithoutValidationRows) {
   const absl::Status status =
       ResolveText(Gradient("early_stopping { enabled: true }"), info).status();
   EXPECT_EQ(DetailsOf(status).fields.at(0).path, kSolver + "early_stopping.enabled");
+}
+
+TEST(PlanRefusalsTest, PlateauWithoutValidationRows) {
+  DatasetInfo info = DigitsInfo();
+  info.part_rows[v1::PART_VALIDATION] = 0;
+  const absl::Status status = ResolveText(Gradient("schedule { plateau {} }"), info).status();
+  EXPECT_EQ(DetailsOf(status).fields.at(0).path, kSolver + "schedule.plateau");
 }
 
 TEST(PlanRefusalsTest, DatasetWithoutTrainingRows) {

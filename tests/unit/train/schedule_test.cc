@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace latent {
 namespace {
 
@@ -35,6 +37,19 @@ TEST(ScheduleTest, WarmUpMayBeAllOrOneUpdate) {
   EXPECT_EQ(LearningRate(Cosine(1), 100, 100), 2);
   EXPECT_GT(LearningRate(Cosine(1), 1, 1), 0);
   EXPECT_GT(LearningRate(Cosine(0), 1, 1), 0);
+}
+
+TEST(ScheduleTest, PlateauFallsAfterItsPatienceAndWaitsAnew) {
+  v1::PlateauSchedule rule;
+  rule.set_factor(0.5);
+  rule.set_patience(2);
+  PlateauState state;
+  std::vector<double> shares;
+  for (const bool best : {true, false, true, false, false, false, false, true}) {
+    state.Observe(rule, best);
+    shares.push_back(state.share);
+  }
+  EXPECT_EQ(shares, (std::vector<double>{1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25}));
 }
 
 TEST(ScheduleTest, KlWeightRisesToBetaAndStays) {
