@@ -124,6 +124,14 @@ void AddProgress(const v1::TrainProgress& progress, Table* table) {
   table->AddRow({"samples_per_second", FormatNumber(progress.samples_per_second())});
 }
 
+// What a code is beside its width, where it is not simply a function of the row.
+std::string LatentKind(const v1::Latent& latent) {
+  if (latent.has_gaussian()) return " gaussian";
+  if (latent.has_hierarchical()) return " in layers";
+  if (latent.has_top_k()) return absl::StrCat(" top-", latent.top_k().k());
+  return "";
+}
+
 }  // namespace
 
 std::string FormatTime(const google::protobuf::Timestamp& time) {
@@ -144,10 +152,7 @@ std::string FormatLayers(const v1::TrainingPlan& plan) {
   const v1::ModelSpec& model = plan.architecture();
   std::vector<std::string> steps = {absl::StrCat(plan.data().columns())};
   for (const v1::Layer& layer : model.encoder().layers()) steps.push_back(LayerText(layer));
-  steps.push_back(absl::StrCat("[", model.latent().dim(),
-                               model.latent().has_gaussian()       ? " gaussian]"
-                               : model.latent().has_hierarchical() ? " in layers]"
-                                                                   : "]"));
+  steps.push_back(absl::StrCat("[", model.latent().dim(), LatentKind(model.latent()), "]"));
   for (const v1::Layer& layer : model.decoder().layers()) steps.push_back(LayerText(layer));
   steps.push_back(absl::StrCat(plan.data().columns()));
   return absl::StrJoin(steps, " -> ");

@@ -24,6 +24,7 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
     command.add_option(name, value, text)->group(kParts);
   };
   add("--latent-dim", flags.latent_dim, "Number of code entries");
+  add("--k", flags.k, "Entries of a top-k code that are kept in a row");
   add("--hidden", flags.hidden,
       "Widths of the encoder's hidden layers, e.g. 512,256; \"\" for none; the decoder mirrors "
       "them");
@@ -46,6 +47,10 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--l1-per-layer", flags.l1_per_layer, "One L1 weight a layer: encoder, code, decoder");
   add("--l2", flags.l2, "L2 activity penalty, likewise");
   add("--l2-per-layer", flags.l2_per_layer, "One L2 weight a layer");
+  add("--kl-sparsity", flags.kl_sparsity,
+      "Weight of the penalty on mean activations of a sigmoid code away from --rho");
+  add("--rho", flags.rho, "Mean activation that --kl-sparsity asks for (default: 0.05)");
+  add("--contractive", flags.contractive, "Weight of the penalty on the code's derivatives");
   AddSwitch(command, "unit-norm-decoder", flags.unit_norm_decoder,
             "Columns of the first decoder layer keep unit norm", kParts);
 }
@@ -94,9 +99,10 @@ void AddTrainOptions(CLI::App& command, TrainFlags& flags) {
   command.add_option("MODEL", flags.model, "Model that gets the new version; made if new")
       ->required();
   command.add_option("--dataset", flags.dataset, "Dataset to train on");
-  command.add_option("--preset", flags.preset,
-                     "pca, plain (default), denoising, sparse, vae, beta-vae, iwae, dlgm, wae: see "
-                     "latent info");
+  command.add_option(
+      "--preset", flags.preset,
+      "pca, plain (default), denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, wae: "
+      "see latent info");
   command.add_option("--config", flags.config,
                      "TrainJobSpec as JSON; the other options go over it");
   command.add_option("--label", flags.labels, "KEY=VALUE to find the job by; may be repeated")

@@ -21,10 +21,11 @@ struct TrainFlags {
   std::string model, dataset, preset, config, description;
   std::vector<std::string> labels, aliases;
   // Parts of the model.
-  std::optional<std::uint32_t> latent_dim;
+  std::optional<std::uint32_t> latent_dim, k;
   std::optional<std::string> hidden, activation, code_activation;
   std::string scaling, corruption, likelihood, l1_per_layer, l2_per_layer;
-  std::optional<double> beta, kl_warm_up, free_bits, l1, l1_code, l1_decoder, l2;
+  std::optional<double> beta, kl_warm_up, free_bits, kl_sparsity, rho, contractive, l1, l1_code,
+      l1_decoder, l2;
   std::optional<std::uint32_t> draws;
   std::optional<bool> tied, unit_norm_decoder;
   // Training.

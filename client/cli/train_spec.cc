@@ -55,6 +55,7 @@ absl::Status SetLayers(const TrainFlags& flags, v1::ModelSpec* model) {
                             ParseActivation("--code-activation", *flags.code_activation));
     model->mutable_latent()->mutable_deterministic()->set_activation(f);
   }
+  if (flags.k) model->mutable_latent()->mutable_top_k()->set_k(*flags.k);
   if (flags.latent_dim) model->mutable_latent()->set_dim(*flags.latent_dim);
   if (flags.tied) model->set_tied_weights(*flags.tied);
   return absl::OkStatus();
@@ -155,6 +156,10 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
     LATENT_RETURN_IF_ERROR(
         SetPenalty("--l2", flags.l2, flags.l2_per_layer, model->mutable_penalties()->mutable_l2()));
   }
+  const auto penalties = [model] { return model->mutable_penalties(); };
+  if (flags.kl_sparsity) penalties()->mutable_kl_sparsity()->set_weight(*flags.kl_sparsity);
+  if (flags.rho) penalties()->mutable_kl_sparsity()->set_target(*flags.rho);
+  if (flags.contractive) penalties()->mutable_contractive()->set_weight(*flags.contractive);
   if (flags.unit_norm_decoder) {
     model->mutable_penalties()->set_unit_norm_decoder(*flags.unit_norm_decoder);
   }

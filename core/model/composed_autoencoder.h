@@ -47,7 +47,8 @@ class ComposedAutoencoder final : public Autoencoder {
   // kin, else Glorot uniform, a tenth of it for the
   // log-variance head, drawn by seed and weight number. Biases: 0, but for the output, which starts
   // at the training rows' mean (as a logit of the mean clipped to [0.001, 0.999] for Bernoulli
-  // cells). Constraints hold from the start.
+  // cells). A top-k encoder starts as
+  // its decoder transposed. Constraints hold from the start.
   void Initialise(std::uint64_t seed);
 
   // Rounded to Real, as files keep them.

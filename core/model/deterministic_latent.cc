@@ -2,6 +2,7 @@
 #include <array>
 #include <optional>
 
+#include "core/model/kl_sparsity.h"
 #include "core/model/latent_part.h"
 #include "core/model/layer_pass.h"
 #include "core/model/mmd.h"
@@ -19,6 +20,8 @@ class DeterministicPass final : public LatentPass {
     if (context_.spec.objective().has_mmd()) {
       mmd_.emplace(context, &code_, context_.spec.objective().mmd().weight());
     }
+    const v1::KlSparsityPenalty& sparsity = context_.spec.penalties().kl_sparsity();
+    if (sparsity.weight() > 0) kl_sparsity_.emplace(context, &code_, sparsity);
   }
 
   std::vector<LayerPass*> layers() override { return {&code_}; }
@@ -42,6 +45,7 @@ class DeterministicPass final : public LatentPass {
   PassContext& context_;
   LayerPass code_;
   std::optional<Mmd> mmd_;
+  std::optional<KlSparsity> kl_sparsity_;
 };
 
 class DeterministicLatent final : public LatentPart {

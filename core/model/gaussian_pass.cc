@@ -197,7 +197,7 @@ void GaussianPass::JoinBack(std::span<const LayerPass* const> upper, LayerPass& 
     NtOptions options{.accumulate = accumulate};
     if (i + 1 == upper.size()) {
       options.activation = lower.layer->activation;
-      options.outputs = lower.View(lower.output, rows).slice_rows(first, count);
+      options.outputs = lower.SlopeValues(rows).slice_rows(first, count);
     }
     DenseBackwardData(upper[i]->View(upper[i]->delta, rows).slice_rows(first, count),
                       context_.BackwardWeights(*upper[i]->layer), options, delta);

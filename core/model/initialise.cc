@@ -1,10 +1,37 @@
 #include <span>
+#include <vector>
 
 #include "core/model/composed_autoencoder.h"
 #include "core/model/composed_parts.h"
 #include "core/model/penalty.h"
 
 LATENT_NUMERICS_BEGIN
+namespace {
+
+// A top-k encoder starts as the transposed decoder where the shapes allow it, and sees rows as
+// their differences from the mean where it reads them itself.
+void StartAsDecoder(const Network& network, std::span<const Real> mean, ParameterSet& parameters) {
+  const NetworkLayer& code = network.latent->code();
+  const NetworkLayer& decoder = network.decoder.front();
+  const Matrix weights = parameters.matrix(code.weight);
+  if (!decoder.transposed && decoder.outputs == code.inputs) {
+    const Matrix back = parameters.matrix(decoder.weight);
+    for (std::size_t i = 0; i < weights.rows; ++i) {
+      for (std::size_t j = 0; j < weights.columns; ++j) weights(i, j) = back(j, i);
+    }
+  }
+  if (!network.encoder.empty()) return;
+  const std::span<Real> bias = parameters.span(code.bias);
+  for (std::size_t j = 0; j < bias.size(); ++j) {
+    double sum = 0;
+    for (std::size_t i = 0; i < mean.size(); ++i) {
+      sum += static_cast<double>(weights(i, j)) * static_cast<double>(mean[i]);
+    }
+    bias[j] = static_cast<Real>(-sum);
+  }
+}
+
+}  // namespace
 
 void ComposedAutoencoder::Initialise(std::uint64_t seed) {
   Parts& parts = *parts_;
@@ -16,13 +43,16 @@ void ComposedAutoencoder::Initialise(std::uint64_t seed) {
   for (const NetworkLayer& layer : network.decoder) DrawWeights(layer, weights_seed, parameters);
   // The decoder starts at the mean row, whatever the code.
   const std::span<Real> bias = parameters.span(network.decoder.back().bias);
+  std::vector<Real> mean(bias.size());
   for (std::size_t c = 0; c < bias.size(); ++c) {
     const double scaled = (parts.statistics.mean[c] - static_cast<double>(parts.scaling.shift(c))) /
                           static_cast<double>(parts.scaling.scale(c));
     bias[c] = parts.likelihood->OutputBias(scaled);
+    mean[c] = static_cast<Real>(scaled);
   }
   parts.likelihood->InitialiseLearned(parameters);
   parts.ApplyUnitNorm();
+  if (parts.spec.latent().has_top_k()) StartAsDecoder(network, mean, parameters);
   parts.PackAll();
 }
 

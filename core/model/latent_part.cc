@@ -18,6 +18,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {v1::Latent::kDeterministic, "deterministic", MakeDeterministicLatent},
     {v1::Latent::kGaussian, "gaussian", MakeGaussianLatent, true},
+    {v1::Latent::kTopK, "top_k", MakeTopKLatent},
     {v1::Latent::kHierarchical, "hierarchical", MakeHierarchicalLatent, true},
 };
 

@@ -38,15 +38,23 @@ class LatentPass {
   // stand at b * row_factor, b * row_factor + 1, ...
   virtual const AlignedBuffer* decoder_input() const = 0;
   virtual std::size_t row_factor() const = 0;
-  // Whether it charges a distance from the prior, and which.
+  // Whether it charges a distance from the prior, and which; and a term for dead entries.
   virtual bool has_kl() const = 0;
   virtual std::string_view divergence() const { return "kl"; }
+  virtual bool charges_dead() const { return false; }
 
   // Whether a row's draws count by weights of their own, and if so those weights: they sum to 1,
   // and `nats` are the draws' -log p(x|z).
   virtual bool weighs_draws() const { return false; }
   virtual void WeighDraws(std::size_t /*row*/, std::span<const double> /*nats*/,
                           std::span<Real> /*weights*/) {}
+
+  // What it remembers from batch to batch: part of a checkpoint; and when to do so, once all
+  // updates of a batch are made.
+  virtual std::span<std::uint64_t> counters() { return {}; }
+  virtual void EndBatch() {}
+  // When a batch has been named; one thread.
+  virtual void Begin() {}
 
   // Rows [first, first + count) of the batch, from its input to what the decoder reads.
   virtual void Forward(std::size_t first, std::size_t count) = 0;
@@ -119,6 +127,8 @@ std::unique_ptr<LatentPart> MakeDeterministicLatent(const v1::ModelSpec& spec, s
                                                     ParameterSet* parameters);
 std::unique_ptr<LatentPart> MakeGaussianLatent(const v1::ModelSpec& spec, std::size_t width,
                                                ParameterSet* parameters);
+std::unique_ptr<LatentPart> MakeTopKLatent(const v1::ModelSpec& spec, std::size_t width,
+                                           ParameterSet* parameters);
 
 std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, std::size_t width,
                                                    ParameterSet* parameters);

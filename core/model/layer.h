@@ -34,8 +34,8 @@ NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
 // The function that a spec names; identity for what CheckArchitecture refuses.
 Activation ActivationOf(v1::Activation activation);
 
-// First weights: He before ReLU and its kin, else Glorot uniform, drawn by seed and weight number; borrowed
-// ones and biases are left alone.
+// First weights: He before ReLU and its kin, else Glorot uniform, drawn by seed and weight number;
+// borrowed ones and biases are left alone.
 void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& parameters);
 
 // Runs one layer over the rows of x. `packed` is indexed by weight segment.

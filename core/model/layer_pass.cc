@@ -14,7 +14,8 @@ std::uint64_t CellsOf(const NetworkLayer& layer, std::uint64_t factor) {
 PassContext::PassContext(const v1::ModelSpec& model_spec, const ParameterSet& model_parameters,
                          const std::vector<DensePacked>& model_packed, std::size_t batch_limit)
     : spec(model_spec), parameters(model_parameters), packed(model_packed), max_batch(batch_limit) {
-  for (std::vector<double>* sums : {&reconstruction, &kl, &charged, &l1, &l2}) {
+  for (std::vector<double>* sums :
+       {&reconstruction, &kl, &charged, &l1, &l2, &contractive, &dead}) {
     sums->resize(max_batch);
   }
 }
@@ -48,7 +49,8 @@ void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) con
 }
 
 bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count) {
-  if (!pass.penalty.active() && pass.slopes == nullptr) return false;
+  const bool slopes = pass.slopes != nullptr || !pass.unit_slopes.empty();
+  if (!pass.penalty.active() && !slopes) return false;
   const auto factor = static_cast<double>(pass.row_factor);
   const auto scale = static_cast<Real>(1.0 / (static_cast<double>(rows) * factor));
   for (std::size_t d = first * pass.row_factor; d < (first + count) * pass.row_factor; ++d) {
@@ -56,10 +58,12 @@ bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t co
                                             scale, pass.View(pass.delta, rows).row(d));
     l1[d / pass.row_factor] += sums.l1 / factor;
     l2[d / pass.row_factor] += sums.l2 / factor;
-    if (pass.slopes == nullptr) continue;
+    if (!slopes) continue;
     const std::span<Real> delta = pass.View(pass.delta, rows).row(d);
-    const std::span<const Real> slopes = pass.View(*pass.slopes, rows).row(d);
-    for (std::size_t i = 0; i < delta.size(); ++i) delta[i] += slopes[i];
+    for (std::size_t i = 0; i < pass.unit_slopes.size(); ++i) delta[i] += pass.unit_slopes[i];
+    if (pass.slopes == nullptr) continue;
+    const std::span<const Real> ready = pass.View(*pass.slopes, rows).row(d);
+    for (std::size_t i = 0; i < delta.size(); ++i) delta[i] += ready[i];
   }
   return true;
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "core/model/layer.h"
@@ -24,6 +25,8 @@ struct LayerPass {
   LayerPenalty penalty;
   // Gradient by each output that a term has ready, [batch x outputs]; or null.
   const AlignedBuffer* slopes = nullptr;
+  // Likewise, but the same for all rows, [outputs]; or empty.
+  std::span<const Real> unit_slopes;
   AlignedBuffer output;  // after the activation
   AlignedBuffer inner;   // before it; where DerivativeNeedsInput, else empty
   AlignedBuffer delta;   // gradient before the activation
@@ -54,6 +57,16 @@ class RowCoupled {
   virtual void Couple(std::size_t thread, std::size_t threads) = 0;
 };
 
+// A term that adds to a weight's gradient beside the layers that use it.
+class WeightTerm {
+ public:
+  virtual ~WeightTerm() = default;
+  // When all rows are backward: adds to rows first, first + 1, ... of the segment's gradient, sums
+  // over the batch in row order. Of the segment's numbers only those rows may be read, as the
+  // others may be under way; packed weights are as they were.
+  virtual void AddGradient(std::size_t segment, std::size_t first, Matrix dw) const = 0;
+};
+
 // The batch, what it is charged row by row, and how layers are run and taken back.
 struct PassContext {
   PassContext(const v1::ModelSpec& model_spec, const ParameterSet& model_parameters,
@@ -64,7 +77,7 @@ struct PassContext {
               std::size_t factor) const;
   // Rows [first, first + count) of the batch, in all of the following.
   void Run(LayerPass& pass, std::size_t first, std::size_t count) const;
-  // Writes the gradient of the layer's penalty into its deltas; false if it has none.
+  // Writes the gradient of the layer's penalties into its deltas; false if it has none.
   bool SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count);
   // Carries deltas of `upper` down to `lower`, whose deltas start with its penalty.
   void CarryBack(const LayerPass& upper, LayerPass& lower, std::size_t first, std::size_t count);
@@ -74,13 +87,18 @@ struct PassContext {
   const ParameterSet& parameters;
   const std::vector<DensePacked>& packed;
   std::size_t max_batch;
+  std::size_t columns = 0;
   Batch batch;
   std::size_t rows = 0;  // of the batch
   std::uint64_t noise_seed = 0, draw_seed = 0, cell_seed = 0;
   // Of each row.
-  std::vector<double> reconstruction, kl, charged, l1, l2;
+  std::vector<double> reconstruction, kl, charged, l1, l2, contractive, dead;
+  // Of each code entry, over the batch.
+  std::vector<double> kl_sparsity;
   // Who must see the whole batch; each adds itself when it is made, and lives as long as the pass.
   std::vector<RowCoupled*> coupled;
+  // Likewise, who adds to a weight's gradient.
+  std::vector<const WeightTerm*> weight_terms;
 };
 
 LATENT_NUMERICS_END

@@ -107,6 +107,44 @@ void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   CheckPenalty(spec.penalties().l2(), layers, "architecture.penalties.l2", errors);
 }
 
+void CheckTopK(const v1::ModelSpec& spec, FieldErrors& errors) {
+  if (!spec.latent().has_top_k()) return;
+  const v1::TopKLatent& top_k = spec.latent().top_k();
+  const std::string path = "architecture.latent.top_k.";
+  if (top_k.k() < 1 || top_k.k() > spec.latent().dim()) {
+    errors.Add(path + "k", "expected 1 to latent.dim");
+  }
+  if (top_k.dead_weight() > 0) {
+    const bool linear = DecoderOf(spec).layers_size() == 0 && spec.likelihood().has_gaussian() &&
+                        !spec.likelihood().gaussian().learned_variance() &&
+                        spec.likelihood().gaussian().variance() > 0;
+    if (!linear) {
+      errors.Add(
+          path + "dead_weight",
+          "needs a decoder without hidden layers and a gaussian likelihood of fixed variance");
+    }
+    if (top_k.dead_k() < 1) errors.Add(path + "dead_k", "expected at least 1");
+    if (top_k.dead_after_rows() < 1) errors.Add(path + "dead_after_rows", "expected at least 1");
+  }
+}
+
+void CheckCodePenalties(const v1::ModelSpec& spec, FieldErrors& errors) {
+  const v1::KlSparsityPenalty& sparsity = spec.penalties().kl_sparsity();
+  if (sparsity.weight() > 0) {
+    if (spec.latent().deterministic().activation() != v1::ACTIVATION_SIGMOID) {
+      errors.Add("architecture.penalties.kl_sparsity",
+                 "needs a deterministic latent with ACTIVATION_SIGMOID");
+    }
+    if (!(sparsity.target() > 0 && sparsity.target() < 1)) {
+      errors.Add("architecture.penalties.kl_sparsity.target", "expected 0 < number < 1");
+    }
+  }
+  if (spec.penalties().contractive().weight() > 0 && !spec.latent().has_deterministic() &&
+      !spec.latent().has_gaussian()) {
+    errors.Add("architecture.penalties.contractive", "needs a deterministic or gaussian latent");
+  }
+}
+
 // The encoder-side layer whose weights decoder layer `index` borrows.
 const NetworkLayer& PartnerOf(const Network& network, std::size_t index) {
   return index == 0 ? network.latent->code() : network.encoder[network.encoder.size() - index];
@@ -120,6 +158,8 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
   CheckLayers(spec.encoder(), "architecture.encoder", errors);
   CheckLayers(spec.decoder(), "architecture.decoder", errors);
   CheckParts(spec, errors);
+  CheckTopK(spec, errors);
+  CheckCodePenalties(spec, errors);
   if (spec.tied_weights()) CheckTied(spec, errors);
   if (spec.has_corruption() && spec.corruption().kind_case() != v1::Corruption::KIND_NOT_SET) {
     const absl::Status status = CheckCorruption(spec.corruption());

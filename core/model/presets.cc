@@ -38,6 +38,15 @@ constexpr Row kRows[] = {
      "penalties { l1 { weight: 0 code_weight: 0.01 decoder_weight: 0.05 } "
      "            unit_norm_decoder: true }",
      kGradient, 2, 128},
+    {"contractive",
+     "A wide sigmoid code, by tied weights, that moves little where rows differ little from "
+     "others.",
+     "encoder {} tied_weights: true "
+     "latent { deterministic { activation: ACTIVATION_SIGMOID } } "
+     "penalties { contractive { weight: 0.1 } }",
+     kGradient, 2, 128},
+    {"topk", "A wide code of which exactly the k greatest entries are kept in each row.",
+     "encoder {} latent { top_k {} } penalties { unit_norm_decoder: true }", kGradient, 4, 512},
     {"vae", "A variational autoencoder: Gaussian codes that can be sampled.",
      "latent { gaussian {} }", kGradient, 0.5, 32},
     {"beta-vae", "A variational autoencoder with a heavier KL term: fewer, more separate factors.",

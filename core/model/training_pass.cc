@@ -40,7 +40,7 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
       parts(*model_parts),
       corrupts(ChangesRows(parts.spec.corruption())),
       binarises(parts.spec.binarise() == v1::BINARISE_DYNAMIC) {
-  const std::size_t columns = parts.statistics.mean.size();
+  columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
   if (corrupts) noisy.Resize(max_batch * columns);
   AttachLayers();
@@ -62,6 +62,12 @@ void TrainingPass::State::AttachLayers() {
     input = &encoder[i].output;
   }
   latent = network.latent->MakePass(this, input, *penalty++);
+  if (const double weight = parts.spec.penalties().contractive().weight(); weight > 0) {
+    std::vector<LayerPass*> chain;
+    for (LayerPass& pass : encoder) chain.push_back(&pass);
+    chain.push_back(latent->layers().front());
+    contraction = std::make_unique<Contraction>(this, chain, weight);
+  }
   const std::size_t factor = latent->row_factor();
   input = latent->decoder_input();
   decoder = std::vector<LayerPass>(network.decoder.size());
@@ -121,6 +127,7 @@ std::uint64_t TrainingPass::BytesNeeded(const v1::ModelSpec& spec, std::size_t c
   for (const NetworkLayer& layer : network.decoder) {
     cells += CellsOf(layer, network.latent->row_factor());
   }
+  if (spec.penalties().contractive().weight() > 0) cells += Contraction::CellsOf(network);
   cells *= max_batch;
   // The gradient and two packings of the weights.
   cells += 3 * static_cast<std::uint64_t>(parameters.count());
@@ -134,6 +141,8 @@ void TrainingPass::Begin(const Batch& batch) {
   s.noise_seed = SeedFor(RandomPurpose::kCorruption, batch.seed);
   s.draw_seed = SeedFor(RandomPurpose::kTrainingDraws, batch.seed);
   s.cell_seed = SeedFor(RandomPurpose::kBinarise, batch.seed);
+  s.latent->Begin();
+  if (s.contraction) s.contraction->Begin();
   for (LayerPass* pass : s.layers) {
     pass->packed.Resize(s.rows * pass->row_factor,
                         pass->layer->transposed ? pass->layer->inputs : pass->layer->outputs);
@@ -161,8 +170,12 @@ BatchLoss TrainingPass::Loss() const {
   BatchLoss loss{.reconstruction = MeanOf(s.reconstruction, s.rows),
                  .kl = MeanOf(s.kl, s.rows),
                  .l1 = MeanOf(s.l1, s.rows),
-                 .l2 = MeanOf(s.l2, s.rows)};
-  loss.total = loss.reconstruction + MeanOf(s.charged, s.rows) + loss.l1 + loss.l2;
+                 .l2 = MeanOf(s.l2, s.rows),
+                 .contractive = MeanOf(s.contractive, s.rows),
+                 .dead = MeanOf(s.dead, s.rows)};
+  for (const double charge : s.kl_sparsity) loss.kl_sparsity += charge;
+  loss.total = loss.reconstruction + MeanOf(s.charged, s.rows) + loss.l1 + loss.l2 +
+               loss.kl_sparsity + loss.contractive + loss.dead;
   return loss;
 }
 
@@ -176,6 +189,9 @@ std::vector<NamedTerm> TrainingPass::Terms(const BatchLoss& loss) const {
   };
   if (charges(&LayerPenalty::l1)) terms.push_back({"l1", loss.l1});
   if (charges(&LayerPenalty::l2)) terms.push_back({"l2", loss.l2});
+  if (!s.kl_sparsity.empty()) terms.push_back({"kl_sparsity", loss.kl_sparsity});
+  if (s.contraction) terms.push_back({"contractive", loss.contractive});
+  if (s.latent->charges_dead()) terms.push_back({"dead", loss.dead});
   return terms;
 }
 
@@ -208,16 +224,22 @@ void TrainingPass::Gradient(const ParameterRange& range) {
   }
   const Matrix dw(out, range.rows, segment.columns);
   DenseWeightGradient(owner.Input(s.rows), owner.packed, range.first_row, false, dw);
-  if (use.borrower == nullptr) return;
-  // y = x Wᵀ adds dYᵀ X to dW: the borrower's deltas stand where the owner's inputs do.
-  const LayerPass& borrower = *use.borrower;
-  DenseWeightGradient(borrower.View(borrower.delta, s.rows), borrower.packed, range.first_row, true,
-                      dw);
+  if (use.borrower != nullptr) {
+    // y = x Wᵀ adds dYᵀ X to dW: the borrower's deltas stand where the owner's inputs do.
+    const LayerPass& borrower = *use.borrower;
+    DenseWeightGradient(borrower.View(borrower.delta, s.rows), borrower.packed, range.first_row,
+                        true, dw);
+  }
+  for (const WeightTerm* term : s.weight_terms) {
+    term->AddGradient(range.segment, range.first_row, dw);
+  }
 }
+
+std::span<std::uint64_t> TrainingPass::counters() { return state_->latent->counters(); }
 
 bool TrainingPass::has_constraints() const {
   return state_->parts.spec.penalties().unit_norm_decoder() ||
-         state_->parts.likelihood->learned().has_value();
+         state_->parts.likelihood->learned().has_value() || !state_->latent->counters().empty();
 }
 
 void TrainingPass::ApplyConstraints(std::size_t thread) {
@@ -225,6 +247,7 @@ void TrainingPass::ApplyConstraints(std::size_t thread) {
   ComposedAutoencoder::Parts& parts = state_->parts;
   parts.ApplyUnitNorm();
   parts.likelihood->BoundLearned(parts.parameters);
+  state_->latent->EndBatch();
 }
 
 void TrainingPass::RefreshPacked(std::size_t thread) {

@@ -37,11 +37,14 @@ struct BatchLoss {
   double kl = 0;              // KL(q(z|x) || N(0, I)), neither weighted nor floored by free bits;
                               // of mmd the squared discrepancy
   double l1 = 0, l2 = 0;      // weighted activity penalties
+  double kl_sparsity = 0, contractive = 0;  // weighted
+  double dead = 0;  // weighted share of the residual that a top-k code's dead entries leave
 };
 
 // A term by the name it has in progress reports and messages.
 struct NamedTerm {
-  std::string_view name;  // "reconstruction", "kl" or "mmd", "l1", "l2"
+  // "reconstruction", "kl" or "mmd", "l1", "l2", "kl_sparsity", "contractive", "dead"
+  std::string_view name;
   double value = 0;
 };
 
@@ -90,7 +93,10 @@ class TrainingPass {
   // As long as model.parameters().values(); padding is 0.
   std::span<Real> gradient();
 
-  // After all updates: unit-norm decoder columns and the bounds of a learned variance.
+  // What the latent remembers from batch to batch, part of a checkpoint; may be empty.
+  std::span<std::uint64_t> counters();
+
+  // After all updates: unit-norm decoder columns, the bounds of a learned variance, counters.
   void ApplyConstraints(std::size_t thread);
   // False if ApplyConstraints does nothing, so that its barrier can be left out.
   bool has_constraints() const;

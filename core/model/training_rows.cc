@@ -20,10 +20,9 @@ void TrainingPass::State::Backward(std::size_t first, std::size_t count) {
 }
 
 void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
-  const std::size_t columns = batch.rows.columns;
   const v1::Corruption& corruption = parts.spec.corruption();
   for (std::size_t r = first; r < first + count; ++r) {
-    reconstruction[r] = kl[r] = charged[r] = l1[r] = l2[r] = 0;
+    reconstruction[r] = kl[r] = charged[r] = l1[r] = l2[r] = contractive[r] = dead[r] = 0;
     const std::uint64_t index = batch.indices[r];
     const std::span<Real> clean(target.data() + r * columns, columns);
     parts.scaling.Apply(batch.rows.row(index, clean), clean);
@@ -47,13 +46,13 @@ void TrainingPass::State::ForwardRows(std::size_t first, std::size_t count) {
   for (LayerPass& pass : encoder) Run(pass, first, count);
   latent->Forward(first, count);
   for (LayerPass& pass : decoder) Run(pass, first, count);
+  if (contraction) contraction->Charge(first, count);
 }
 
 void TrainingPass::State::ChargeReconstruction(std::size_t first, std::size_t count) {
   const RowLikelihood& likelihood = *parts.likelihood;
   LayerPass& output = decoder.back();
   const std::size_t factor = output.row_factor;
-  const std::size_t columns = output.layer->outputs;
   const bool weighed = latent->weighs_draws();
   const auto scale = static_cast<Real>(1.0 / static_cast<double>(weighed ? rows : rows * factor));
   for (std::size_t r = first; r < first + count; ++r) {
@@ -87,14 +86,17 @@ void TrainingPass::State::BackwardDecoder(std::size_t first, std::size_t count) 
     CarryBack(decoder[i], decoder[i - 1], first, count);
   }
   latent->Backward(decoder.front(), first, count);
+  if (contraction) contraction->AddTo(encoder.size(), first, count);
 }
 
 void TrainingPass::State::BackwardEncoder(std::size_t first, std::size_t count) {
   if (encoder.empty()) return;
   latent->BackwardEncoder(encoder.back(), first, count);
   for (std::size_t i = encoder.size() - 1; i > 0; --i) {
+    if (contraction) contraction->AddTo(i, first, count);
     CarryBack(encoder[i], encoder[i - 1], first, count);
   }
+  if (contraction) contraction->AddTo(0, first, count);
 }
 
 void TrainingPass::State::PackRows(std::size_t first, std::size_t count) {

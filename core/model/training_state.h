@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "core/model/composed_parts.h"
+#include "core/model/contraction.h"
 #include "core/model/latent_part.h"
 #include "core/model/layer_pass.h"
 #include "core/model/training_pass.h"
@@ -44,9 +45,10 @@ struct TrainingPass::State : PassContext {
   AlignedBuffer target, noisy;  // scaled rows, and with noise; `noisy` is unused without corruption
   std::vector<LayerPass> encoder, decoder;
   std::unique_ptr<LatentPass> latent;
-  std::vector<double> draw_nats;   // of each draw of each row
-  AlignedBuffer draw_weights;      // likewise; unused where all count alike
-  std::vector<LayerPass*> layers;  // all of them, in forward order
+  std::unique_ptr<Contraction> contraction;  // null without that penalty
+  std::vector<double> draw_nats;             // of each draw of each row
+  AlignedBuffer draw_weights;                // likewise; unused where all count alike
+  std::vector<LayerPass*> layers;            // all of them, in forward order
 
   AlignedBuffer gradient;
   // Which layers' products make up a segment's gradient.

@@ -15,7 +15,7 @@ namespace {
 static_assert(std::endian::native == std::endian::little, "checkpoints are written as they lie");
 
 constexpr std::string_view kMagic = "LATENTCK";
-// Version 2 added the plateau's state.
+// Version 2 added the plateau's state, further sums, and counters.
 constexpr std::uint32_t kFormatVersion = 2;
 constexpr std::size_t kHexDigest = 64;
 
@@ -150,6 +150,11 @@ std::string SerializeCheckpoint(const Checkpoint& state, const v1::TrainingPlan&
   out.Put(state.stopping.epochs_since_best);
   out.Put(state.plateau.share);
   out.Put(state.plateau.epochs_since_change);
+  for (const EpochSums* sums : {&state.sums, &state.last_sums}) {
+    for (const double sum : {sums->kl_sparsity, sums->contractive, sums->dead}) out.Put(sum);
+  }
+  out.Put<std::uint64_t>(state.counters.size());
+  for (const std::uint64_t counter : state.counters) out.Put(counter);
   for (const auto* numbers :
        {&state.weights, &state.first_moment, &state.second_moment, &state.best_weights}) {
     out.PutNumbers(*numbers);
@@ -182,6 +187,12 @@ absl::StatusOr<Checkpoint> ParseCheckpoint(std::string_view bytes, const v1::Tra
   if (version >= 2) {
     in.Get(state.plateau.share);
     in.Get(state.plateau.epochs_since_change);
+    for (EpochSums* sums : {&state.sums, &state.last_sums}) {
+      for (double* sum : {&sums->kl_sparsity, &sums->contractive, &sums->dead}) in.Get(*sum);
+    }
+    std::uint64_t counters = 0;
+    in.Get(counters);
+    for (; in.ok() && counters > 0; --counters) in.Get(state.counters.emplace_back());
   }
   const bool adam = !plan.training().solver().gradient().optimizer().has_sgd();
   in.GetNumbers(parameters, false, state.weights);

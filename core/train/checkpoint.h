@@ -29,6 +29,7 @@ enum class RunEnd : std::uint32_t {
 struct EpochSums {
   std::uint64_t rows = 0;
   double total = 0, reconstruction = 0, kl = 0, l1 = 0, l2 = 0;
+  double kl_sparsity = 0, contractive = 0, dead = 0;
 };
 
 struct Checkpoint {
@@ -44,9 +45,10 @@ struct Checkpoint {
   PlateauState plateau;
   // All of the model's parameters, padding included; moments and best weights have the same size.
   std::vector<float> weights;
-  std::vector<float> first_moment;   // or velocity
-  std::vector<float> second_moment;  // empty without Adam
-  std::vector<float> best_weights;   // empty before the first best
+  std::vector<float> first_moment;      // or velocity
+  std::vector<float> second_moment;     // empty without Adam
+  std::vector<std::uint64_t> counters;  // of the latent, see TrainingPass
+  std::vector<float> best_weights;      // empty before the first best
 };
 
 // Names the plan up to what cannot change the result (threads, limits of time, names, labels).

@@ -54,6 +54,13 @@ absl::StatusOr<std::unique_ptr<GradientRun>> GradientRun::Start(
     LATENT_ASSIGN_OR_RETURN(run->state_, ParseCheckpoint(checkpoint, plan, run->weights().size()));
     std::copy(run->state_.weights.begin(), run->state_.weights.end(), run->weights().begin());
     run->state_.weights.clear();
+    const std::span<std::uint64_t> counters = run->pass_.counters();
+    if (run->state_.counters.size() != counters.size()) {
+      return MakeError(absl::StatusCode::kDataLoss, "CHECKPOINT_CORRUPT",
+                       absl::StrCat("expected a checkpoint of ", counters.size(), " counters, got ",
+                                    run->state_.counters.size()));
+    }
+    std::copy(run->state_.counters.begin(), run->state_.counters.end(), counters.begin());
     run->model_->RefreshPacked();
   }
   run->DrawOrder();
@@ -204,6 +211,9 @@ void GradientRun::AddLoss(const BatchLoss& loss, std::size_t rows) {
   sums.kl += n * loss.kl;
   sums.l1 += n * loss.l1;
   sums.l2 += n * loss.l2;
+  sums.kl_sparsity += n * loss.kl_sparsity;
+  sums.contractive += n * loss.contractive;
+  sums.dead += n * loss.dead;
 }
 
 absl::Status GradientRun::EndEpoch(ThreadPool& pool) {
@@ -265,6 +275,7 @@ absl::Status GradientRun::HandOutCheckpoint() {
   if (!AllFinite(weights())) return NotFinite(state_.step, pass_.FindNotFinite());
   if (!callbacks_.on_checkpoint) return absl::OkStatus();
   state_.weights.assign(weights().begin(), weights().end());
+  state_.counters.assign(pass_.counters().begin(), pass_.counters().end());
   const double earlier = std::exchange(state_.elapsed_seconds, ElapsedSeconds());
   callbacks_.on_checkpoint(SerializeCheckpoint(state_, plan_));
   state_.elapsed_seconds = earlier;
@@ -303,6 +314,9 @@ v1::TrainProgress GradientRun::Progress() const {
   mean.kl = sums.kl / n;
   mean.l1 = sums.l1 / n;
   mean.l2 = sums.l2 / n;
+  mean.kl_sparsity = sums.kl_sparsity / n;
+  mean.contractive = sums.contractive / n;
+  mean.dead = sums.dead / n;
 
   v1::TrainProgress progress;
   progress.set_epoch(static_cast<std::uint32_t>(state_.epoch));

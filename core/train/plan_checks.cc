@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -104,6 +106,51 @@ void CheckBinarise(const v1::ModelSpec& model, FieldErrors& errors) {
                                               static_cast<int>(model.binarise())));
   } else if (model.binarise() == v1::BINARISE_DYNAMIC && !model.likelihood().has_bernoulli()) {
     errors.Add(Path("binarise"), "draws cells of 0 and 1; use likelihood bernoulli");
+  }
+}
+
+void CheckTopK(const v1::ModelSpec& model, FieldErrors& errors) {
+  if (!model.latent().has_top_k()) return;
+  const v1::TopKLatent& top_k = model.latent().top_k();
+  const std::string path = Path("latent.top_k.");
+  const std::uint64_t dim = std::max(1u, model.latent().dim());
+  CheckCount(path + "k", top_k.k(), 1, dim, errors);
+  CheckCount(path + "dead_after_rows", top_k.dead_after_rows(), 1, std::uint64_t{1} << 62, errors);
+  CheckNotNegative(path + "dead_weight", top_k.dead_weight(), errors);
+  if (top_k.k() >= 1 && top_k.k() <= dim) {
+    CheckCount(path + "dead_k", top_k.dead_k(), 1, dim, errors);
+  }
+  if (!(top_k.dead_weight() > 0)) return;
+  if (model.decoder().layers_size() > 0) {
+    errors.Add(path + "dead_weight",
+               absl::StrCat("needs a decoder without hidden layers, got ",
+                            model.decoder().layers_size(), "; use 0, or decoder {}"));
+  } else if (!model.likelihood().has_gaussian() ||
+             model.likelihood().gaussian().learned_variance()) {
+    errors.Add(path + "dead_weight",
+               "needs a gaussian likelihood of fixed variance; use 0, or likelihood gaussian");
+  }
+}
+
+void CheckCodePenalties(const v1::ModelSpec& model, FieldErrors& errors) {
+  const v1::KlSparsityPenalty& sparsity = model.penalties().kl_sparsity();
+  CheckNotNegative(Path("penalties.kl_sparsity.weight"), sparsity.weight(), errors);
+  if (!(sparsity.target() > 0 && sparsity.target() < 1)) {
+    errors.Add(Path("penalties.kl_sparsity.target"),
+               absl::StrCat("expected 0 < value < 1, got ", sparsity.target()));
+  }
+  const v1::Latent& latent = model.latent();
+  if (sparsity.weight() > 0 && latent.deterministic().activation() != v1::ACTIVATION_SIGMOID) {
+    errors.Add(Path("penalties.kl_sparsity"),
+               "needs a code within (0, 1); use latent deterministic with ACTIVATION_SIGMOID, or "
+               "penalties l1 for other codes");
+  }
+  CheckNotNegative(Path("penalties.contractive.weight"), model.penalties().contractive().weight(),
+                   errors);
+  if (model.penalties().contractive().weight() > 0 && !latent.has_deterministic() &&
+      !latent.has_gaussian()) {
+    errors.Add(Path("penalties.contractive"),
+               "needs one layer that makes the whole code; use latent deterministic or gaussian");
   }
 }
 
@@ -225,6 +272,8 @@ void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, Fiel
   CheckLatent(model.latent(), errors);
   CheckHierarchical(model.latent(), errors);
   CheckBinarise(model, errors);
+  CheckTopK(model, errors);
+  CheckCodePenalties(model, errors);
   CheckLikelihood(model, data, errors);
   CheckObjective(model, errors);
   const int layers = model.encoder().layers_size() + 1 + model.decoder().layers_size();

@@ -85,6 +85,21 @@ void FillLikelihood(const DatasetInfo& data, const v1::ModelSpec& model, v1::Lik
   }
 }
 
+// What entries that do not live are trained on needs the residual as the decoder's last layer gives
+// it.
+void FillTopK(const DatasetInfo& data, const v1::ModelSpec& model, v1::Latent& latent) {
+  v1::TopKLatent& top_k = *latent.mutable_top_k();
+  LATENT_DEFAULT(top_k, k, std::max(1u, latent.dim() / 16));
+  LATENT_DEFAULT(top_k, relu, true);
+  LATENT_DEFAULT(top_k, dead_after_rows, std::max<std::uint64_t>(1, data.rows(v1::PART_TRAIN)));
+  const bool linear = model.decoder().layers_size() == 0 && model.likelihood().has_gaussian() &&
+                      !model.likelihood().gaussian().learned_variance();
+  LATENT_DEFAULT(top_k, dead_weight, linear ? 1.0 / 32 : 0.0);
+  const std::uint64_t twice = 2 * std::uint64_t{top_k.k()};
+  LATENT_DEFAULT(top_k, dead_k,
+                 static_cast<std::uint32_t>(std::min<std::uint64_t>(twice, latent.dim())));
+}
+
 void FillObjective(bool variational, v1::Objective& objective) {
   if (objective.kind_case() == v1::Objective::KIND_NOT_SET) {
     if (variational) {
@@ -202,6 +217,7 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
   }
   if (latent.has_hierarchical()) FillHierarchical(latent);
   FillLikelihood(data, model, *model.mutable_likelihood());
+  if (latent.has_top_k()) FillTopK(data, model, latent);
   FillObjective(IsVariational(latent), *model.mutable_objective());
   v1::Penalties& penalties = *model.mutable_penalties();
   const int code_layer = model.encoder().layers_size();
@@ -209,6 +225,9 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
   FillPenalty(penalised, code_layer, *penalties.mutable_l1());
   FillPenalty(penalised, code_layer, *penalties.mutable_l2());
   LATENT_DEFAULT(penalties, unit_norm_decoder, false);
+  LATENT_DEFAULT(*penalties.mutable_kl_sparsity(), weight, 0);
+  LATENT_DEFAULT(*penalties.mutable_kl_sparsity(), target, 0.05);
+  LATENT_DEFAULT(*penalties.mutable_contractive(), weight, 0);
   if (model.binarise() == v1::BINARISE_UNSPECIFIED) model.set_binarise(v1::BINARISE_NONE);
 }
 

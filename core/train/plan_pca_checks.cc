@@ -56,6 +56,12 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
     refuse("likelihood.gaussian.learned_variance", "has a fixed variance; use false");
   }
   if (AnyWeight(model.penalties().l1())) refuse("penalties.l1", "knows no penalties; leave it out");
+  if (model.penalties().kl_sparsity().weight() > 0) {
+    refuse("penalties.kl_sparsity", "knows no penalties; leave it out");
+  }
+  if (model.penalties().contractive().weight() > 0) {
+    refuse("penalties.contractive", "knows no penalties; leave it out");
+  }
   if (AnyWeight(model.penalties().l2())) refuse("penalties.l2", "knows no penalties; leave it out");
 }
 

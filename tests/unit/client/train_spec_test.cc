@@ -49,6 +49,13 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
       {"architecture { encoder { } }", [](TrainFlags& f) { f.hidden = ""; }},
       {"architecture { corruption { gaussian { sigma: 0.3 } } }",
        [](TrainFlags& f) { f.corruption = "gaussian:0.3"; }},
+      {"architecture { corruption { dropout { fraction: 0.5 } } }",
+       [](TrainFlags& f) { f.corruption = "dropout:0.5"; }},
+      {"architecture { latent { top_k { k: 9 } } }", [](TrainFlags& f) { f.k = 9; }},
+      {"architecture { penalties { kl_sparsity { weight: 2 target: 0.1 } } }",
+       [](TrainFlags& f) { f.kl_sparsity = 2, f.rho = 0.1; }},
+      {"architecture { penalties { contractive { weight: 0.5 } } }",
+       [](TrainFlags& f) { f.contractive = 0.5; }},
       {"architecture { corruption { masking { } } }",
        [](TrainFlags& f) { f.corruption = "masking"; }},
       {"architecture { objective { elbo { beta: 0 } } }", [](TrainFlags& f) { f.beta = 0; }},
@@ -63,6 +70,12 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
          f.epochs = 3;
          f.batch_size = 64;
        }},
+      {"training { solver { gradient { optimizer { sgd { momentum: 0.8 nesterov: true "
+       "weight_decay: 0 } "
+       "} } } }",
+       [](TrainFlags& f) { f.optimizer = "sgd-nesterov:0.8", f.weight_decay = 0; }},
+      {"training { solver { gradient { schedule { plateau { factor: 0.6 } } } } }",
+       [](TrainFlags& f) { f.schedule = "plateau:0.6"; }},
       {"training { solver { gradient { early_stopping { enabled: false } } } }",
        [](TrainFlags& f) { f.early_stopping = false; }},
       {"architecture { penalties { unit_norm_decoder: false } }",

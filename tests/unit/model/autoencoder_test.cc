@@ -48,6 +48,10 @@ const ModelCase kModels[] = {
      "encoder { layers { dense { units: 16 activation: ACTIVATION_RELU } } }"
      "latent { dim: 3 gaussian {} } likelihood { gaussian { learned_variance: true } }"
      "objective { elbo { draws: 2 } }"},
+    {"TopK",
+     "latent { dim: 40 top_k { k: 5 relu: true } } likelihood { gaussian { variance: 1 } }"
+     "encoder { layers { dense { units: 21 activation: ACTIVATION_RELU } } }"
+     "objective { reconstruction {} } penalties { unit_norm_decoder: true }"},
     {"Smooth",
      "encoder { layers { dense { units: 21 activation: ACTIVATION_SILU } }"
      "          layers { dense { units: 19 activation: ACTIVATION_ELU } } }"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -130,6 +131,8 @@ constexpr Part kLatents[] = {
     {"latent { dim: 3 deterministic { activation: ACTIVATION_SOFTPLUS } }"
      "objective { reconstruction {} }",
      false},
+    {"latent { dim: 3 top_k { k: 2 relu: true } } objective { reconstruction {} }", true},
+    {"latent { dim: 3 top_k { k: 1 relu: false } } objective { reconstruction {} }", true},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 1 } }", false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 3 } }", false},
     {"latent { dim: 3 gaussian {} } objective { elbo { draws: 2 free_bits: 0.3 } }", true},
@@ -164,7 +167,7 @@ constexpr Part kActivations[] = {
     {"ACTIVATION_IDENTITY", false}, {"ACTIVATION_LEAKY_RELU", true}, {"ACTIVATION_SILU", false},
     {"ACTIVATION_ELU", true},       {"ACTIVATION_SOFTPLUS", false},
 };
-enum PenaltyKind { kNoPenalty, kL1, kL2, kPerLayer, kPenaltyKinds };
+enum PenaltyKind { kNoPenalty, kL1, kL2, kPerLayer, kContractive, kKlSparsity, kPenaltyKinds };
 constexpr const char* kScalings[] = {"none {}", "min_max {}", "standardise {}"};
 constexpr const char* kCorruptions[] = {
     "none {}", "gaussian { sigma: 0.2 }", "masking { fraction: 0.3 }",
@@ -188,12 +191,22 @@ std::string Penalties(PenaltyKind kind, int depth) {
       return "penalties { l1 { weight: 0.05 } }";
     case kL2:
       return "penalties { l2 { weight: 0.05 } }";
+    case kContractive:
+      return "penalties { contractive { weight: 0.3 } }";
+    case kKlSparsity:
+      return "penalties { kl_sparsity { weight: 0.3 target: 0.2 } l2 { weight: 0.01 } }";
     case kPerLayer:
       break;
   }
   std::string text = "penalties { unit_norm_decoder: true l2 { weight: 0.02 } l1 {";
   for (int i = 0; i < 2 * depth + 1; ++i) text += absl::StrCat(" per_layer: ", 0.03 * (i + 1));
   return text + " } }";
+}
+
+bool Fits(PenaltyKind kind, const std::string& latent) {
+  const auto has = [&](const char* word) { return latent.find(word) != std::string::npos; };
+  if (kind == kContractive) return !has("top_k");
+  return kind != kKlSparsity || has("SIGMOID");
 }
 
 // One latent with everything else. Scaling, corruption and hidden activations take turns, at
@@ -210,6 +223,7 @@ TEST_P(LatentGradientTest, EqualsDifferencesWithEveryOtherPart) {
           ++turn;
           const Part& activation = kActivations[turn % std::size(kActivations)];
           const auto kind = static_cast<PenaltyKind>(penalty);
+          if (!Fits(kind, latent.text)) continue;
           const std::string text = absl::StrCat(
               "scaling { ", kScalings[turn / 2 % std::size(kScalings)], " } corruption { ",
               kCorruptions[turn / 3 % std::size(kCorruptions)], " } encoder { ",
@@ -238,6 +252,10 @@ v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {
   if (latent.has_deterministic() && !latent.deterministic().has_activation()) {
     latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
   }
+  if (latent.has_top_k()) {
+    latent.mutable_top_k()->set_k(2);
+    latent.mutable_top_k()->set_relu(true);
+  }
   if (latent.has_hierarchical()) {
     v1::HierarchicalLatent& levels = *latent.mutable_hierarchical();
     levels.add_layers(2);
@@ -265,6 +283,57 @@ TEST(GradientCheckerTest, SeesAWrongGradient) {
   checker.PlantBeta(0.71);
   std::string where;
   EXPECT_GT(checker.WorstError(kSmooth.step, &where), 100 * kSmooth.relative);
+}
+
+// The residual counts as a constant, so only what does not change it can be checked: entries that
+// are in no row's code.
+TEST(DeadEntryGradientTest, EqualsDifferencesWhereTheResidualStays) {
+  for (const char* tied : {"", "tied_weights: true "}) {
+    const UniformRows data(kRows, kColumns);
+    const auto model = MakeModel(
+        ParseSpec(absl::StrCat(tied,
+                               "latent { dim: 8 top_k { k: 1 relu: true dead_after_rows: 9 "
+                               "dead_weight: 0.5 dead_k: 3 } } likelihood { gaussian { "
+                               "variance: 0.7 } } objective { reconstruction {} }")),
+        data.rows);
+    OneBatch batch(model.get(), data.rows);
+    for (std::uint64_t& counter : batch.pass.counters()) counter = 1;
+    batch.Step(0);
+    std::vector<std::size_t> unused;
+    for (std::size_t i = 0; i < 8; ++i) {
+      if (batch.pass.counters()[i] > kRows) unused.push_back(i);
+      batch.pass.counters()[i] = batch.pass.counters()[i] > kRows ? 9 : 0;
+    }
+    ASSERT_GE(unused.size(), 4u);
+    EXPECT_GT(batch.ForwardBackward().dead, 0);
+    const std::vector<double> analytic(batch.pass.gradient().begin(), batch.pass.gradient().end());
+    ParameterSet& parameters = model->parameters();
+    const auto loss_at = [&](double& parameter, double value) {
+      const double kept = std::exchange(parameter, value);
+      batch.Refresh();
+      const double loss = batch.Forward().total;
+      parameter = kept;
+      batch.Refresh();
+      return loss;
+    };
+    const auto check = [&](std::size_t segment, std::size_t index) {
+      const std::size_t at = parameters.segment(segment).offset + index;
+      double& parameter = parameters.values()[at];
+      const double h = 1e-5;
+      const double numeric =
+          (loss_at(parameter, parameter + h) - loss_at(parameter, parameter - h)) / (2 * h);
+      EXPECT_NEAR(analytic[at], numeric, 1e-6 * std::max(1.0, std::abs(numeric)))
+          << tied << parameters.segment(segment).name << "[" << index << "]";
+    };
+    const bool is_tied = tied[0] != 0;
+    for (const std::size_t i : unused) {
+      check(parameters.Find("latent.code.bias"), i);
+      for (std::size_t c = 0; c < kColumns; ++c) {
+        check(parameters.Find("latent.code.weight"), c * 8 + i);
+        if (!is_tied) check(parameters.Find("output.weight"), i * kColumns + c);
+      }
+    }
+  }
 }
 
 TEST(PresetGradientTest, EqualsDifferencesTiedAndUntied) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/model/corruption.h"
+#include "core/model/kl_sparsity.h"
 #include "core/model/latent.h"
 #include "core/model/likelihood.h"
 #include "core/model/penalty.h"
@@ -245,6 +246,22 @@ TEST(PenaltyTest, NormalisesRowsOrColumnsAndLeavesZeros) {
   std::vector<float> columns = {3, 0, 4, 0};
   NormaliseVectors(Matrix(columns.data(), 2, 2), true);
   EXPECT_THAT(columns, ElementsAre(FloatEq(0.6F), 0, FloatEq(0.8F), 0));
+}
+
+TEST(KlSparsityTest, ChargesTheDivergenceFromItsTarget) {
+  EXPECT_EQ(ChargeKlSparsity(0.3, 0.3).value, 0);
+  EXPECT_EQ(ChargeKlSparsity(0.3, 0.3).slope, 0);
+  EXPECT_NEAR(ChargeKlSparsity(0.5, 0.25).value, 0.5 * std::log(2.0) + 0.5 * std::log(2.0 / 3),
+              1e-15);
+  EXPECT_NEAR(ChargeKlSparsity(0.5, 0.25).slope, 0.5 / 0.75 - 2, 1e-15);
+}
+
+TEST(KlSparsityTest, IsFiniteAtSaturatedEntries) {
+  for (const double mean : {0.0, 1.0}) {
+    EXPECT_TRUE(std::isfinite(ChargeKlSparsity(0.05, mean).value));
+    EXPECT_GT(std::abs(ChargeKlSparsity(0.05, mean).slope), 1e4);
+  }
+  EXPECT_TRUE(std::isnan(ChargeKlSparsity(0.05, std::nan("")).value));
 }
 
 }  // namespace

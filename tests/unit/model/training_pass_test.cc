@@ -45,6 +45,21 @@ TEST(TrainingPassTest, GivesTheSameBitsForAnyNumberOfThreads) {
   }
 }
 
+TEST(TrainingPassTest, GivesTheSameBitsForAnyNumberOfThreadsWithPenaltiesOnTheCode) {
+  const std::string base =
+      "latent { dim: 6 deterministic { activation: ACTIVATION_SIGMOID } }"
+      "likelihood { gaussian { variance: 1 } } objective { reconstruction {} } ";
+  for (const char* penalty :
+       {"contractive { weight: 0.1 }", "kl_sparsity { weight: 0.1 target: 0.1 }",
+        "contractive { weight: 0.1 } kl_sparsity { weight: 1 target: 0.2 }"}) {
+    const std::string spec = base + "penalties { " + penalty + " }";
+    const std::vector<float> one = Trained(spec, 1);
+    EXPECT_EQ(Trained(spec, 2), one) << penalty;
+    EXPECT_EQ(Trained(spec, 5), one) << penalty;
+    EXPECT_NE(Trained(base), one) << penalty;
+  }
+}
+
 TEST(TrainingPassTest, TrainsAsPlainAtNoiseZero) {
   for (const char* corruption : {"gaussian { sigma: 0 }", "masking { fraction: 0 }",
                                  "salt_and_pepper { fraction: 0 }", "dropout { fraction: 0 }"}) {
@@ -73,7 +88,8 @@ TEST(TrainingPassTest, ReportsTheServedLossWhateverTheActivation) {
 
 TEST(TrainingPassTest, TrainsAsPlainAtPenaltyZero) {
   for (const char* penalty :
-       {"l1 { weight: 0 }", "l2 { weight: 0 }", "l1 { per_layer: [0, 0, 0, 0, 0] }"}) {
+       {"l1 { weight: 0 }", "l2 { weight: 0 }", "l1 { per_layer: [0, 0, 0, 0, 0] }",
+        "contractive { weight: 0 }", "kl_sparsity { weight: 0 target: 0.1 }"}) {
     EXPECT_EQ(Trained(std::string(kPlain) + "penalties { " + penalty + " }"), Trained(kPlain))
         << penalty;
   }

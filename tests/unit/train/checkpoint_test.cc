@@ -25,6 +25,8 @@ Checkpoint State() {
   state.stopping.best = 6.5;
   state.stopping.epochs_since_best = 1;
   state.plateau = {.share = 0.25, .epochs_since_change = 3};
+  state.sums.dead = 8;
+  state.counters = {5, 0};
   state.weights = {1, 2, 3};
   state.first_moment = {4, 5, 6};
   state.second_moment = {7, 8, 9};
@@ -38,6 +40,8 @@ TEST(CheckpointTest, ComesBackAsItWas) {
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(read->cursor, 96u);
   EXPECT_EQ(read->sums.l2, 5);
+  EXPECT_EQ(read->sums.dead, 8);
+  EXPECT_THAT(read->counters, testing::ElementsAre(5, 0));
   EXPECT_EQ(read->stopping.best, 6.5);
   EXPECT_EQ(read->plateau.share, 0.25);
   EXPECT_EQ(read->plateau.epochs_since_change, 3u);
@@ -66,13 +70,15 @@ TEST(CheckpointTest, GradientDescentKeepsOneMoment) {
 TEST(CheckpointTest, ReadsVersionOneWithoutAPlateau) {
   Checkpoint state = State();
   state.plateau = {};
+  state.sums.dead = 0;
+  state.counters.clear();
   std::string bytes = SerializeCheckpoint(state, Plan());
   bytes.resize(bytes.size() - 64);
   bytes[8] = 1;
   // Magic, version, two digests; step, epoch, cursor, end, seconds; two epoch sums; validation and
-  // stopping: then the plateau's twelve bytes.
+  // stopping: then the plateau's twelve bytes, six sums and the number of counters.
   constexpr std::size_t kPlateau = 8 + 4 + 2 * 64 + (3 * 8 + 4 + 8) + 2 * 48 + 9 + (9 + 4);
-  bytes.erase(kPlateau, 12);
+  bytes.erase(kPlateau, 12 + 6 * 8 + 8);
   bytes += Sha256Hex(bytes);
   const auto read = ParseCheckpoint(bytes, Plan(), 3);
   ASSERT_TRUE(read.ok()) << read.status();

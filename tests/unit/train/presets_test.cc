@@ -11,8 +11,8 @@ namespace {
 TEST(PresetsTest, NamesAreThoseThatPeopleKnow) {
   std::set<std::string> names;
   for (const Preset& preset : Presets()) names.insert(preset.name);
-  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "denoising", "dlgm", "iwae", "pca", "plain",
-                                          "sparse", "vae", "wae"}));
+  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "denoising", "dlgm", "iwae",
+                                          "pca", "plain", "sparse", "topk", "vae", "wae"}));
 }
 
 TEST(PresetsTest, DescriptionsAreOneSentence) {

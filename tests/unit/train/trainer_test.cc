@@ -56,6 +56,14 @@ constexpr Recipe kRecipes[] = {
      "training { solver { gradient { schedule { learning_rate: 0.1 warm_up_fraction: 0 plateau {"
      " patience: 1 } } optimizer { sgd {} } } } }"},
     {"sparse", "preset: 'sparse'"},
+    {"contractive", "preset: 'contractive'"},
+    {"deepContractive", "architecture { penalties { contractive { weight: 0.1 } } }"},
+    {"klSparsity",
+     "architecture { latent { deterministic { activation: ACTIVATION_SIGMOID } } penalties {"
+     " kl_sparsity { weight: 0.1 target: 0.1 } } }"},
+    {"topK",
+     "preset: 'topk' architecture { encoder { } latent { dim: 96 top_k { k: 3"
+     " dead_after_rows: 60 } } }"},
     {"vae", "preset: 'vae'"},
     {"draws", "preset: 'vae' architecture { objective { elbo { draws: 3 free_bits: 0.1 } } }"},
     {"betaVae", "preset: 'beta-vae' architecture { likelihood { gaussian {} } }"},
