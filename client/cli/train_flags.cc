@@ -32,11 +32,11 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
       "Of hidden layers: relu (default), leaky-relu, elu, silu, softplus, tanh, sigmoid, identity");
   add("--code-activation", flags.code_activation, "Of a deterministic code; same names");
   AddSwitch(command, "tied", flags.tied, "Decoder weights are the encoder's, transposed", kParts);
-  add("--scaling", flags.scaling, "none, min-max or standardise");
+  add("--scaling", flags.scaling, "none, min-max, standardise or l2-row");
   add("--corruption", flags.corruption,
       "none, gaussian:SIGMA, masking:FRACTION, dropout:FRACTION or salt-and-pepper:FRACTION");
   add("--likelihood", flags.likelihood,
-      "auto, bernoulli, gaussian, gaussian:VARIANCE or gaussian-learned");
+      "auto, bernoulli, multinomial, gaussian, gaussian:VARIANCE or gaussian-learned");
   add("--beta", flags.beta, "Weight of the KL term");
   add("--kl-warm-up", flags.kl_warm_up, "Share of all updates over which beta rises from 0");
   add("--free-bits", flags.free_bits, "KL in nats a code entry that is not charged");

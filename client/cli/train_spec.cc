@@ -62,11 +62,13 @@ absl::Status SetLayers(const TrainFlags& flags, v1::ModelSpec* model) {
 }
 
 absl::Status SetScaling(const std::string& text, v1::Scaling* scaling) {
-  LATENT_ASSIGN_OR_RETURN(const auto parsed,
-                          ParseKind("--scaling", text, {"none", "min-max", "standardise"}));
+  LATENT_ASSIGN_OR_RETURN(
+      const auto parsed,
+      ParseKind("--scaling", text, {"none", "min-max", "standardise", "l2-row"}));
   if (parsed.Is("none")) scaling->mutable_none();
   if (parsed.Is("min-max")) scaling->mutable_min_max();
   if (parsed.Is("standardise")) scaling->mutable_standardise();
+  if (parsed.Is("l2-row")) scaling->mutable_l2_row();
   return absl::OkStatus();
 }
 
@@ -93,13 +95,15 @@ absl::Status SetCorruption(const std::string& text, v1::Corruption* corruption) 
 }
 
 absl::Status SetLikelihood(const std::string& text, v1::Likelihood* likelihood) {
-  LATENT_ASSIGN_OR_RETURN(
-      const auto parsed,
-      ParseKind("--likelihood", text, {"auto", "bernoulli", "gaussian", "gaussian-learned"}));
+  LATENT_ASSIGN_OR_RETURN(const auto parsed, ParseKind("--likelihood", text,
+                                                       {"auto", "bernoulli", "multinomial",
+                                                        "gaussian", "gaussian-learned"}));
   if (parsed.Is("auto")) {
     likelihood->mutable_auto_();
   } else if (parsed.Is("bernoulli")) {
     likelihood->mutable_bernoulli();
+  } else if (parsed.Is("multinomial")) {
+    likelihood->mutable_multinomial();
   } else {
     v1::GaussianLikelihood* gaussian = likelihood->mutable_gaussian();
     gaussian->set_learned_variance(parsed.Is("gaussian-learned"));
@@ -205,7 +209,9 @@ absl::Status SetSolver(const TrainFlags& flags, v1::TrainingSpec* training) {
       if (parsed.has_level) plateau->set_factor(parsed.level);
     }
   }
-  LATENT_RETURN_IF_ERROR(SetOptimizer(flags, gradient()));
+  if (!flags.optimizer.empty() || flags.weight_decay) {
+    LATENT_RETURN_IF_ERROR(SetOptimizer(flags, gradient()));
+  }
   if (flags.clip_norm) gradient()->set_clip_norm(*flags.clip_norm);
   if (flags.patience) gradient()->mutable_early_stopping()->set_patience(*flags.patience);
   if (flags.early_stopping) {

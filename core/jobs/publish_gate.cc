@@ -28,6 +28,8 @@ const char* LikelihoodFamily(const v1::TrainingPlan& plan) {
       return "Gaussian";
     case v1::Likelihood::kBernoulli:
       return "Bernoulli";
+    case v1::Likelihood::kMultinomial:
+      return "multinomial";
     case v1::Likelihood::kAuto:
     case v1::Likelihood::KIND_NOT_SET:
       break;

@@ -92,6 +92,7 @@ std::string ComposedAutoencoder::LatentSpaceId() const {
   Sha256 hash;
   const LatentPart& latent = *parts_->network.latent;
   hash.Update(absl::StrCat(std::string(latent.name()), ":", latent_dim(), ";"));
+  if (!parts_->scaling.invertible()) hash.Update("l2_row;");
   for (std::size_t c = 0; c < columns(); ++c) {
     const std::array<Real, 2> map = {parts_->scaling.shift(c), parts_->scaling.scale(c)};
     hash.Update(BytesOf(map));
@@ -106,7 +107,7 @@ std::string ComposedAutoencoder::LatentSpaceId() const {
 }
 
 // Everything that compares rows with their reconstructions. `parameters` is overwritten.
-void ComposedAutoencoder::Judge(ConstMatrix rows, ConstMatrix scaled, Matrix parameters,
+void ComposedAutoencoder::Judge(ConstMatrix rows, ConstMatrix target, Matrix parameters,
                                 const ForwardOutputs& outputs) const {
   const RowLikelihood& likelihood = *parts_->likelihood;
   const bool nats_wanted = !outputs.score.empty() || !outputs.reconstruction_nats.empty() ||
@@ -116,7 +117,7 @@ void ComposedAutoencoder::Judge(ConstMatrix rows, ConstMatrix scaled, Matrix par
     const std::span<Real> cells = parameters.row(r);
     if (nats_wanted) {
       const double nats =
-          likelihood.Nats(cells, scaled.row(r), 0, {}, RowOf(outputs.feature_nats, r));
+          likelihood.Nats(cells, target.row(r), 0, {}, RowOf(outputs.feature_nats, r));
       if (!outputs.reconstruction_nats.empty()) outputs.reconstruction_nats[r] = nats;
       if (!outputs.score.empty()) outputs.score[r] += nats;
     }
@@ -138,6 +139,10 @@ ConstMatrix ComposedAutoencoder::Scaled(ConstMatrix rows, Workspace& ws) const {
   return scaled;
 }
 
+ConstMatrix ComposedAutoencoder::Target(ConstMatrix rows, ConstMatrix scaled) const {
+  return parts_->scaling.invertible() ? scaled : rows;
+}
+
 void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& outputs,
                                   Workspace& ws) const {
   ForChunks(rows.rows, [&](std::size_t first, std::size_t count) {
@@ -153,7 +158,7 @@ void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& output
     std::fill(out.kl.begin(), out.kl.end(), 0.0);
     const bool posterior = out.sigma.data != nullptr || !out.score.empty() || !out.kl.empty();
     if (posterior) latent.Posterior(parts_->runner(), hidden, codes, out, ws);
-    if (NeedsDecoder(out)) Judge(chunk, scaled, parts_->RunDecoder(codes, ws), out);
+    if (NeedsDecoder(out)) Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(codes, ws), out);
   });
 }
 
@@ -172,9 +177,9 @@ void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes
                                              std::span<double> nats, Workspace& ws) const {
   ForChunks(rows.rows, [&](std::size_t first, std::size_t count) {
     const ConstMatrix chunk = rows.slice_rows(first, count);
-    const ConstMatrix scaled = Scaled(chunk, ws);
+    const ConstMatrix target = Target(chunk, Scaled(chunk, ws));
     const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
-    Judge(chunk, scaled, parameters, {.reconstruction_nats = nats.subspan(first, count)});
+    Judge(chunk, target, parameters, {.reconstruction_nats = nats.subspan(first, count)});
   });
 }
 
@@ -188,7 +193,7 @@ absl::Status ComposedAutoencoder::CheckTargets(ConstMatrix rows) const {
   };
   std::vector<Real> scaled(rows.columns);
   for (std::size_t r = 0; r < rows.rows; ++r) {
-    parts_->scaling.Apply(rows.row(r), scaled);
+    parts_->scaling.ApplyToTarget(rows.row(r), scaled);
     const auto bad = std::find_if_not(scaled.begin(), scaled.end(), within);
     if (bad == scaled.end()) continue;
     const auto column = static_cast<std::size_t>(bad - scaled.begin());
@@ -211,7 +216,7 @@ void ComposedAutoencoder::DrawCells(Matrix rows, std::uint64_t seed,
   const std::uint64_t cell_seed = SeedFor(RandomPurpose::kCellDraws, seed);
   std::vector<Real> noise(rows.columns);
   for (std::size_t r = 0; r < rows.rows; ++r) {
-    parts_->scaling.Apply(rows.row(r), rows.row(r));
+    parts_->scaling.ApplyToTarget(rows.row(r), rows.row(r));
     likelihood.Draw({.seed = cell_seed, .sample = first_row + r}, rows.row(r), noise);
     parts_->scaling.Invert(rows.row(r), rows.row(r));
   }
@@ -227,7 +232,7 @@ absl::Status ComposedAutoencoder::Corrupt(ConstMatrix rows, const v1::Corruption
     const std::span<Real> out = noisy.row(r);
     std::copy(rows.row(r).begin(), rows.row(r).end(), out.begin());
     if (!changes) continue;
-    parts_->scaling.Apply(out, out);
+    parts_->scaling.ApplyToTarget(out, out);
     CorruptRow(corruption, parts_->extremes, {.seed = noise_seed, .sample = r}, out, noise);
     parts_->scaling.Invert(out, out);
   }

@@ -67,9 +67,11 @@ class ComposedAutoencoder final : public Autoencoder {
  private:
   friend class TrainingPass;
   struct Parts;
-  void Judge(ConstMatrix rows, ConstMatrix scaled, Matrix parameters,
+  void Judge(ConstMatrix rows, ConstMatrix target, Matrix parameters,
              const ForwardOutputs& outputs) const;
   ConstMatrix Scaled(ConstMatrix rows, Workspace& ws) const;
+  // Rows in the likelihood's units.
+  ConstMatrix Target(ConstMatrix rows, ConstMatrix scaled) const;
 
   std::unique_ptr<Parts> parts_;
 };

@@ -80,8 +80,8 @@ absl::Status CheckCorruption(const v1::Corruption& corruption) {
 CellExtremes::CellExtremes(const ColumnStatistics& statistics, const ColumnScaling& scaling)
     : least(statistics.min.begin(), statistics.min.end()),
       greatest(statistics.max.begin(), statistics.max.end()) {
-  scaling.Apply(least, least);
-  scaling.Apply(greatest, greatest);
+  scaling.ApplyToTarget(least, least);
+  scaling.ApplyToTarget(greatest, greatest);
 }
 
 bool ChangesRows(const v1::Corruption& corruption) {

@@ -19,6 +19,7 @@ struct Family {
 constexpr Family kFamilies[] = {
     {v1::Likelihood::kGaussian, "gaussian", MakeGaussianLikelihood},
     {v1::Likelihood::kBernoulli, "bernoulli", MakeBernoulliLikelihood},
+    {v1::Likelihood::kMultinomial, "multinomial", MakeMultinomialLikelihood},
 };
 
 const Family* FindFamily(v1::Likelihood::KindCase kind) {

@@ -61,6 +61,8 @@ std::unique_ptr<RowLikelihood> MakeGaussianLikelihood(const v1::Likelihood& spec
                                                       ParameterSet* parameters);
 std::unique_ptr<RowLikelihood> MakeBernoulliLikelihood(const v1::Likelihood& spec,
                                                        ParameterSet* parameters);
+std::unique_ptr<RowLikelihood> MakeMultinomialLikelihood(const v1::Likelihood& spec,
+                                                         ParameterSet* parameters);
 
 LATENT_NUMERICS_END
 

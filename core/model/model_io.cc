@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
+#include "core/model/item_map.h"
 #include "core/model/network.h"
 
 namespace latent {
@@ -16,6 +17,8 @@ namespace {
 
 constexpr char kFormat[] = "latent.model";
 constexpr char kFormatVersion[] = "1";
+// B of a map without a code; [from, to].
+constexpr char kItemWeights[] = "item_map.weight";
 
 // Files keep weights as [outputs, inputs], the order that most frameworks use for a linear layer;
 // memory has [inputs x outputs].
@@ -77,6 +80,24 @@ absl::StatusOr<ColumnStatistics> StatisticsFrom(const TensorFile& file, std::siz
   return s;
 }
 
+void AddStatistics(const ColumnStatistics& s, TensorFile& file) {
+  std::vector<double> deviation = s.variance;
+  for (double& v : deviation) v = std::sqrt(v);
+  file.tensors["data.min"] = VectorTensor<double>(s.min);
+  file.tensors["data.max"] = VectorTensor<double>(s.max);
+  file.tensors["data.mean"] = VectorTensor<double>(s.mean);
+  file.tensors["data.standard_deviation"] = VectorTensor<double>(deviation);
+}
+
+absl::StatusOr<std::unique_ptr<Autoencoder>> LoadItemMap(const v1::ModelSpec& spec,
+                                                         std::size_t columns,
+                                                         const TensorFile& file) {
+  LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(file, columns));
+  LATENT_ASSIGN_OR_RETURN(const Tensor* const tensor, Find(file, kItemWeights, {columns, columns}));
+  std::vector<Real> weights(tensor->values.begin(), tensor->values.end());
+  return std::make_unique<ItemMap>(spec, statistics, std::move(weights));
+}
+
 absl::Status LoadSegment(const TensorFile& file, const ParameterSegment& segment, Matrix out) {
   const std::vector<std::uint64_t> shape =
       segment.matrix ? std::vector<std::uint64_t>{segment.columns, segment.rows}
@@ -106,18 +127,19 @@ TensorFile ToTensors(const Autoencoder& model) {
   return file;
 }
 
+void ItemMap::AddTensors(TensorFile& file) const {
+  file.tensors[kItemWeights] = {.shape = {columns(), columns()}, .values = {}};
+  file.tensors[kItemWeights].values.assign(weights_.begin(), weights_.end());
+  AddStatistics(statistics_, file);
+}
+
 void ComposedAutoencoder::AddTensors(TensorFile& file) const {
   for (std::size_t i = 0; i < parameters().segments().size(); ++i) {
     const ParameterSegment& segment = parameters().segment(i);
     file.tensors[segment.name] = segment.matrix ? TransposedTensor(parameters().matrix(i))
                                                 : VectorTensor(parameters().span(i));
   }
-  std::vector<double> deviation = statistics().variance;
-  for (double& v : deviation) v = std::sqrt(v);
-  file.tensors["data.min"] = VectorTensor<double>(statistics().min);
-  file.tensors["data.max"] = VectorTensor<double>(statistics().max);
-  file.tensors["data.mean"] = VectorTensor<double>(statistics().mean);
-  file.tensors["data.standard_deviation"] = VectorTensor<double>(deviation);
+  AddStatistics(statistics(), file);
 }
 
 absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
@@ -129,6 +151,9 @@ absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan&
                                   ", this build reads ", kFormatVersion));
   }
   const std::size_t columns = plan.data().columns();
+  if (plan.architecture().latent().has_none()) {
+    return LoadItemMap(plan.architecture(), columns, tensors);
+  }
   LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), columns));
   LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(tensors, columns));
   auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);

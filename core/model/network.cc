@@ -198,6 +198,7 @@ Network BuildNetwork(const v1::ModelSpec& spec, std::size_t columns, ParameterSe
 }
 
 std::uint64_t CountParameters(const v1::ModelSpec& spec, std::size_t columns) {
+  if (spec.latent().has_none()) return columns * columns;
   ParameterSet parameters;
   BuildNetwork(spec, columns, &parameters);
   MakeLikelihood(spec.likelihood(), &parameters);

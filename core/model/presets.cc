@@ -17,11 +17,17 @@ struct Row {
   const char* training;      // text format
   double code_per_column;
   std::uint32_t code_limit;
+  double hidden_per_column = 0;
+  std::uint32_t hidden_limit = 0;
 };
 
 // Thrice the usual rate: on Fashion-MNIST it leaves `plain` an eighth less error and `vae` 1.6 nats
 // fewer by as many passes.
 constexpr char kGradient[] = "solver { gradient { schedule { learning_rate: 0.003 } } }";
+
+// For rows that say which of many items were chosen, and how often.
+#define LATENT_IMPLICIT_FEEDBACK \
+  "scaling { l2_row {} } corruption { dropout { fraction: 0.5 } } likelihood { multinomial {} } "
 
 // To add a preset, add a row here and a golden plan in tests/data/plans.
 constexpr Row kRows[] = {
@@ -58,7 +64,18 @@ constexpr Row kRows[] = {
      "latent { hierarchical {} }", kGradient, 0.75, 48},
     {"wae", "A deterministic autoencoder whose codes are held close to a standard Gaussian.",
      "latent { deterministic {} } objective { mmd {} }", kGradient, 0.5, 32},
+    // Widths as published for 20,108 items, 200 and 600-200, and in that proportion below.
+    {"mult-dae", "Recommends from implicit feedback: a denoising autoencoder over all items.",
+     LATENT_IMPLICIT_FEEDBACK "encoder {} latent { deterministic { activation: ACTIVATION_TANH } }",
+     "", 1.0 / 6, 200},
+    {"mult-vae", "Recommends from implicit feedback: a variational autoencoder with a light KL.",
+     LATENT_IMPLICIT_FEEDBACK "latent { gaussian {} } objective { elbo { beta: 0.2 } }", "",
+     1.0 / 20, 200, 1.0 / 6, 600},
+    {"ease", "Recommends from implicit feedback in closed form: a linear map from item to item.",
+     "scaling { none {} } encoder {} latent { dim: 0 none {} } likelihood { gaussian {} }",
+     "solver { ease {} }", 0.5, 32},
 };
+#undef LATENT_IMPLICIT_FEEDBACK
 
 template <typename Message>
 Message Parse(const char* text) {
@@ -77,9 +94,16 @@ std::vector<Preset> BuildTable() {
                      .architecture = Parse<v1::ModelSpec>(row.architecture),
                      .training = Parse<v1::TrainingSpec>(row.training),
                      .code_per_column = row.code_per_column,
-                     .code_limit = row.code_limit});
+                     .code_limit = row.code_limit,
+                     .hidden_per_column = row.hidden_per_column,
+                     .hidden_limit = row.hidden_limit});
   }
   return table;
+}
+
+// `share` of the columns, at least 1 and at most `limit`.
+std::uint32_t ShareOf(double share, std::uint32_t columns, std::uint32_t limit) {
+  return static_cast<std::uint32_t>(std::clamp<double>(std::floor(share * columns), 1, limit));
 }
 
 }  // namespace
@@ -97,15 +121,20 @@ const Preset* FindPreset(std::string_view name) {
 }
 
 std::uint32_t DefaultLatentDim(const Preset& preset, std::uint32_t columns) {
-  const double wanted = std::floor(preset.code_per_column * columns);
-  return static_cast<std::uint32_t>(std::clamp<double>(wanted, 1, preset.code_limit));
+  return ShareOf(preset.code_per_column, columns, preset.code_limit);
 }
 
-v1::Network DefaultEncoder(std::uint32_t columns) {
+v1::Network DefaultEncoder(const Preset& preset, std::uint32_t columns) {
+  v1::Network network;
+  if (preset.hidden_limit > 0) {
+    v1::DenseLayer* dense = network.add_layers()->mutable_dense();
+    dense->set_units(ShareOf(preset.hidden_per_column, columns, preset.hidden_limit));
+    dense->set_activation(v1::ACTIVATION_TANH);
+    return network;
+  }
   // Two layers: the least power of two that is twice the row's width, within 32 and 512, and half.
   std::uint32_t first = 32;
   while (first < 512 && first < 2 * columns) first *= 2;
-  v1::Network network;
   for (const std::uint32_t units : {first, first / 2}) {
     v1::DenseLayer* dense = network.add_layers()->mutable_dense();
     dense->set_units(units);

@@ -21,6 +21,10 @@ struct Preset {
   // least 1 and at most `code_limit`.
   double code_per_column = 0.5;
   std::uint32_t code_limit = 32;
+  // Where neither gives the encoder: one tanh layer of `hidden_per_column` times the columns, at
+  // most `hidden_limit`; 0 means DefaultEncoder.
+  double hidden_per_column = 0;
+  std::uint32_t hidden_limit = 0;
 };
 
 // All of them, in the order in which they are shown.
@@ -30,8 +34,9 @@ const Preset* FindPreset(std::string_view name);
 
 // Code entries for rows of `columns` cells if nobody says how many.
 std::uint32_t DefaultLatentDim(const Preset& preset, std::uint32_t columns);
-// Hidden layers from row to code if nobody lists any: ReLU, narrowing, wider for wider rows.
-v1::Network DefaultEncoder(std::uint32_t columns);
+// Hidden layers from row to code if nobody lists any: ReLU, narrowing, wider for wider rows; or the
+// preset's one layer.
+v1::Network DefaultEncoder(const Preset& preset, std::uint32_t columns);
 
 }  // namespace latent
 

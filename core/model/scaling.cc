@@ -5,7 +5,26 @@
 
 LATENT_NUMERICS_BEGIN
 
-ColumnScaling::ColumnScaling(const v1::Scaling& spec, const ColumnStatistics& statistics) {
+namespace {
+
+void Copy(std::span<const Real> in, std::span<Real> out) {
+  if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
+}
+
+// A row of zeros has no direction and stays.
+void DivideByNorm(std::span<const Real> in, std::span<Real> out) {
+  double squares = 0;
+  for (const Real x : in) squares += static_cast<double>(x) * static_cast<double>(x);
+  const double factor = squares > 0 ? 1 / std::sqrt(squares) : 0;
+  for (std::size_t c = 0; c < in.size(); ++c) {
+    out[c] = static_cast<Real>(static_cast<double>(in[c]) * factor);
+  }
+}
+
+}  // namespace
+
+ColumnScaling::ColumnScaling(const v1::Scaling& spec, const ColumnStatistics& statistics)
+    : by_row_(spec.has_l2_row()) {
   if (!spec.has_min_max() && !spec.has_standardise()) return;
   for (std::size_t c = 0; c < statistics.mean.size(); ++c) {
     const auto min = static_cast<Real>(statistics.min[c]);
@@ -19,19 +38,19 @@ ColumnScaling::ColumnScaling(const v1::Scaling& spec, const ColumnStatistics& st
 }
 
 void ColumnScaling::Apply(std::span<const Real> in, std::span<Real> out) const {
-  if (identity()) {
-    if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
-    return;
-  }
+  if (by_row_) return DivideByNorm(in, out);
+  if (shift_.empty()) return Copy(in, out);
   for (std::size_t c = 0; c < in.size(); ++c) out[c] = (in[c] - shift_[c]) / scale_[c];
 }
 
 void ColumnScaling::Invert(std::span<const Real> in, std::span<Real> out) const {
-  if (identity()) {
-    if (in.data() != out.data()) std::copy(in.begin(), in.end(), out.begin());
-    return;
-  }
+  if (shift_.empty()) return Copy(in, out);
   for (std::size_t c = 0; c < in.size(); ++c) out[c] = in[c] * scale_[c] + shift_[c];
+}
+
+void ColumnScaling::ApplyToTarget(std::span<const Real> in, std::span<Real> out) const {
+  if (by_row_) return Copy(in, out);
+  Apply(in, out);
 }
 
 LATENT_NUMERICS_END

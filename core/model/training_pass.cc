@@ -39,10 +39,11 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
     : PassContext(model_parts->spec, model_parts->parameters, model_parts->packed, batch_limit),
       parts(*model_parts),
       corrupts(ChangesRows(parts.spec.corruption())),
-      binarises(parts.spec.binarise() == v1::BINARISE_DYNAMIC) {
+      binarises(parts.spec.binarise() == v1::BINARISE_DYNAMIC),
+      own_input(corrupts || !parts.scaling.invertible()) {
   columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
-  if (corrupts) noisy.Resize(max_batch * columns);
+  if (own_input) noisy.Resize(max_batch * columns);
   AttachLayers();
   draw_nats.resize(max_batch * latent->row_factor());
   if (latent->weighs_draws()) draw_weights.Resize(draw_nats.size());
@@ -55,7 +56,7 @@ void TrainingPass::State::AttachLayers() {
       PenaltiesOf(parts.spec.penalties(), network.penalised());
   auto penalty = penalties.begin();
   encoder = std::vector<LayerPass>(network.encoder.size());
-  const AlignedBuffer* input = corrupts ? &noisy : &target;
+  const AlignedBuffer* input = own_input ? &noisy : &target;
   for (std::size_t i = 0; i < encoder.size(); ++i) {
     Attach(encoder[i], network.encoder[i], input, 1);
     encoder[i].penalty = *penalty++;

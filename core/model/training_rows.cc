@@ -25,7 +25,7 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
     reconstruction[r] = kl[r] = charged[r] = l1[r] = l2[r] = contractive[r] = dead[r] = 0;
     const std::uint64_t index = batch.indices[r];
     const std::span<Real> clean(target.data() + r * columns, columns);
-    parts.scaling.Apply(batch.rows.row(index, clean), clean);
+    parts.scaling.ApplyToTarget(batch.rows.row(index, clean), clean);
     // The output layer's deltas are written last: until then they serve as scratch.
     LayerPass& output = decoder.back();
     const std::span<Real> scratch = output.View(output.delta, rows).row(r * output.row_factor);
@@ -34,9 +34,14 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
       FillUniform({.seed = cell_seed, .stream = epoch, .sample = index}, scratch);
       for (std::size_t c = 0; c < columns; ++c) clean[c] = scratch[c] < clean[c] ? 1 : 0;
     }
-    if (!corrupts) continue;
+    if (!own_input) continue;
     const std::span<Real> row(noisy.data() + r * columns, columns);
-    std::copy(clean.begin(), clean.end(), row.begin());
+    if (parts.scaling.invertible()) {
+      std::copy(clean.begin(), clean.end(), row.begin());
+    } else {
+      parts.scaling.Apply(clean, row);
+    }
+    if (!corrupts) continue;
     const RandomKey key{.seed = noise_seed, .stream = epoch, .sample = index};
     CorruptRow(corruption, parts.extremes, key, row, scratch);
   }

@@ -41,8 +41,10 @@ struct TrainingPass::State : PassContext {
 
   ComposedAutoencoder::Parts& parts;
   bool corrupts, binarises;
+  bool own_input;  // the encoder reads other rows than the decoder is compared with
 
-  AlignedBuffer target, noisy;  // scaled rows, and with noise; `noisy` is unused without corruption
+  // Rows in the likelihood's units; and as the encoder reads them, unused without `own_input`.
+  AlignedBuffer target, noisy;
   std::vector<LayerPass> encoder, decoder;
   std::unique_ptr<LatentPass> latent;
   std::unique_ptr<Contraction> contraction;  // null without that penalty

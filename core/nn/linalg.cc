@@ -1,6 +1,7 @@
 #include "core/nn/linalg.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "core/base/status.h"
@@ -148,6 +149,64 @@ absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix,
     }
   }
   return lower;
+}
+
+namespace {
+
+// Rows of the blocks that a Cholesky factor, and then the inverse, is made in.
+constexpr std::size_t kInverseRows = 128;
+
+// Replaces the lower triangle by its factor. One block of columns after another, so that a stop is
+// heard in time.
+absl::Status FactorInPlace(Eigen::Map<RowMajor> a, absl::FunctionRef<absl::Status()> go_on) {
+  const Eigen::Index n = a.rows();
+  for (Eigen::Index k = 0; k < n; k += Index(kInverseRows)) {
+    LATENT_RETURN_IF_ERROR(go_on());
+    const Eigen::Index size = std::min(Index(kInverseRows), n - k);
+    const Eigen::Index rest = n - k - size;
+    const Eigen::LLT<RowMajor> factor(a.block(k, k, size, size));
+    if (factor.info() != Eigen::Success) {
+      return absl::InvalidArgumentError("expected a positive definite matrix");
+    }
+    const RowMajor lower = factor.matrixL();
+    a.block(k, k, size, size).triangularView<Eigen::Lower>() = lower;
+    if (rest == 0) break;
+    auto below = a.block(k + size, k, rest, size);
+    lower.transpose().triangularView<Eigen::Upper>().solveInPlace<Eigen::OnTheRight>(below);
+    a.block(k + size, k + size, rest, rest).selfadjointView<Eigen::Lower>().rankUpdate(below, -1.0);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status InvertPositiveDefinite(
+    DoubleMatrix& matrix, ThreadPool* pool, absl::FunctionRef<absl::Status()> go_on,
+    absl::FunctionRef<void(std::size_t first, MatrixView<const double> rows)> take) {
+  LATENT_RETURN_IF_ERROR(CheckFiniteSquare(matrix));
+  const Eigen::Index n = Index(matrix.rows);
+  const Eigen::Map<RowMajor> a(matrix.cells.data(), n, n);
+  LATENT_RETURN_IF_ERROR(FactorInPlace(a, go_on));
+  std::atomic<bool> stopped = false;
+  const std::size_t blocks = (matrix.rows + kInverseRows - 1) / kInverseRows;
+  ForEach(pool, blocks, [&](std::size_t block) {
+    if (stopped || !go_on().ok()) {
+      stopped = true;
+      return;
+    }
+    const std::size_t first = block * kInverseRows;
+    const std::size_t count = std::min(kInverseRows, matrix.rows - first);
+    // Columns of the inverse, which are its rows: L^-T L^-1 of unit vectors, whose first `first`
+    // entries stay 0 in the first of the two steps.
+    Eigen::MatrixXd columns = Eigen::MatrixXd::Zero(n, Index(count));
+    columns.block(Index(first), 0, Index(count), Index(count)).setIdentity();
+    const Eigen::Index rest = n - Index(first);
+    auto lower = columns.bottomRows(rest);
+    a.bottomRightCorner(rest, rest).triangularView<Eigen::Lower>().solveInPlace(lower);
+    a.transpose().triangularView<Eigen::Upper>().solveInPlace(columns);
+    take(first, {columns.data(), count, matrix.rows});
+  });
+  return stopped ? go_on() : absl::OkStatus();
 }
 
 std::vector<double> PrincipalCosines(const DoubleMatrix& a, const DoubleMatrix& b) {

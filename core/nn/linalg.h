@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/thread_pool.h"
 #include "core/nn/rows_view.h"
@@ -63,6 +64,15 @@ absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix);
 // The same; `check`, asked once a column, ends it with what it returns.
 absl::StatusOr<DoubleMatrix> CholeskySemidefinite(const DoubleMatrix& matrix,
                                                   absl::FunctionRef<absl::Status()> check);
+
+// The inverse of a symmetric positive definite matrix, by Cholesky from its lower triangle, a block
+// of rows at a time, so that it is never held whole: take(first, rows) is called once for each
+// block, in any order and by any thread of `pool`. Overwrites `matrix`. Asks go_on(), which any
+// thread may call, between blocks and ends with its error; INVALID_ARGUMENT if an entry is not
+// finite or the matrix is not positive definite.
+absl::Status InvertPositiveDefinite(
+    DoubleMatrix& matrix, ThreadPool* pool, absl::FunctionRef<absl::Status()> go_on,
+    absl::FunctionRef<void(std::size_t first, MatrixView<const double> rows)> take);
 
 // Cosines of the principal angles between the row spaces of a [k x n] and b [l x n], descending, as
 // many as the smaller of k and l. Rows need be neither orthogonal nor unit, but independent.

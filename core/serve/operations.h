@@ -66,6 +66,9 @@ class Operation {
   absl::Status outcome_;
 };
 
+// FAILED_PRECONDITION, reason NO_LATENT, if the version has no code; `what` needs one ("codes").
+absl::Status CheckHasLatent(const ServedModel& model, std::string_view what);
+
 // What replies may grow to.
 struct OperationLimits {
   std::size_t rows = 4096;

@@ -71,6 +71,7 @@ SampleOperation::SampleOperation(ModelPtr model, Options options)
 
 absl::StatusOr<std::unique_ptr<SampleOperation>> SampleOperation::Make(
     ModelPtr model, Options options, const OperationLimits& limits) {
+  LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "count"));
   if (options.count == 0) return InvalidField("count", "expected at least 1, got 0");
   LATENT_RETURN_IF_ERROR(CheckReply("count", options.count, model->model(), limits));
   if (!(options.temperature >= 0 && options.temperature <= 10)) {
@@ -119,6 +120,7 @@ absl::StatusOr<std::unique_ptr<InterpolateOperation>> InterpolateOperation::Make
     ModelPtr model, Cells ends, Options options, const OperationLimits& limits) {
   const Autoencoder& autoencoder = model->model();
   const char* field = options.ends_are_codes ? "codes" : "rows";
+  LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, field));
   LATENT_RETURN_IF_ERROR(CheckCells(
       field, ends, options.ends_are_codes ? autoencoder.latent_dim() : autoencoder.columns(),
       model->DebugName()));

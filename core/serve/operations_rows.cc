@@ -66,12 +66,22 @@ absl::Status CheckCodeFormat(const ServedModel& model, CodeFormat format) {
                                 "new version, or use FLOAT16 or FLOAT32"));
 }
 
+absl::Status CheckHasLatent(const ServedModel& model, std::string_view what) {
+  if (model.model().latent_dim() > 0) return absl::OkStatus();
+  return MakeError(
+      absl::StatusCode::kFailedPrecondition, "NO_LATENT",
+      absl::StrCat(std::string(what), ": ", model.DebugName(), " (preset ", model.plan().preset(),
+                   ") maps rows to rows without a code; use Reconstruct, Score or Recommend, or a "
+                   "model with a code"));
+}
+
 EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
     : Operation(std::move(model)), options_(options), rows_(std::move(rows)) {}
 
 absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr model, Cells rows,
                                                                        Options options) {
   const Autoencoder& autoencoder = model->model();
+  LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "rows"));
   LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, autoencoder.columns(), model->DebugName()));
   if (options.sparsify) {
     LATENT_RETURN_IF_ERROR(CheckSparsify(*options.sparsify));
@@ -150,6 +160,7 @@ DecodeOperation::DecodeOperation(ModelPtr model, Cells codes)
 
 absl::StatusOr<std::unique_ptr<DecodeOperation>> DecodeOperation::Make(ModelPtr model,
                                                                        Cells codes) {
+  LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "codes"));
   LATENT_RETURN_IF_ERROR(CheckCells("codes", codes, model->model().latent_dim(),
                                     absl::StrCat("the decoder of ", model->DebugName())));
   return std::unique_ptr<DecodeOperation>(new DecodeOperation(std::move(model), std::move(codes)));
@@ -181,6 +192,7 @@ absl::StatusOr<std::unique_ptr<ReconstructOperation>> ReconstructOperation::Make
                                                                                  Cells rows,
                                                                                  Options options) {
   LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, model->model().columns(), model->DebugName()));
+  if (options.include_codes) LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "include_codes"));
   if (options.omit_reconstruction && !options.include_codes && !options.include_error) {
     return InvalidField("omit_reconstruction",
                         "nothing is left to answer: ask for include_codes or include_error, or "

@@ -1,6 +1,7 @@
 #include "core/serve/served_model.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <span>
 
@@ -26,13 +27,23 @@ absl::Status WarmUp(const Autoencoder& model) {
   outputs.score = {&score, 1};
   Workspace workspace;
   model.Forward({row.data(), 1, row.size()}, outputs, workspace);
-  model.Decode(outputs.codes, {decoded.data(), 1, decoded.size()}, workspace);
+  const Matrix answer = {decoded.data(), 1, decoded.size()};
+  if (model.latent_dim() > 0) model.Decode(outputs.codes, answer, workspace);
   if (AllFinite(code) && AllFinite(back) && AllFinite(decoded) && std::isfinite(score)) {
     return absl::OkStatus();
   }
   return MakeError(absl::StatusCode::kFailedPrecondition, "MODEL_NOT_FINITE",
                    "the model answers the mean of its training rows with numbers that are not "
                    "finite");
+}
+
+std::unordered_map<std::string_view, std::uint32_t> ColumnsByName(const v1::DatasetSchema& data) {
+  std::unordered_map<std::string_view, std::uint32_t> columns;
+  columns.reserve(static_cast<std::size_t>(data.column_names_size()));
+  for (int c = 0; c < data.column_names_size(); ++c) {
+    columns.emplace(data.column_names(c), static_cast<std::uint32_t>(c));
+  }
+  return columns;
 }
 
 }  // namespace
@@ -54,12 +65,29 @@ ServedModel::ServedModel(VersionKey key, VersionContent content)
       content_(std::move(content)),
       latent_space_id_(content_.model->LatentSpaceId()),
       trained_with_corruption_(ChangesRows(content_.plan.architecture().corruption())),
+      columns_by_name_(ColumnsByName(content_.plan.data())),
       // Weights, their packed copy, and the quantiles.
       bytes_(content_.plan.parameters() * 2 * sizeof(float) +
              content_.evaluation.score_quantiles.size() * sizeof(double)) {}
 
 std::string ServedModel::DebugName() const {
   return absl::StrCat(key_.model, " version ", key_.version);
+}
+
+std::optional<std::uint32_t> ServedModel::ColumnOf(std::string_view name) const {
+  if (columns_by_name_.empty()) {
+    std::uint32_t column = 0;
+    const auto end = std::from_chars(name.data(), name.data() + name.size(), column);
+    const bool whole = end.ec == std::errc() && end.ptr == name.data() + name.size();
+    return whole && column < model().columns() ? std::optional(column) : std::nullopt;
+  }
+  const auto found = columns_by_name_.find(name);
+  return found == columns_by_name_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::string ServedModel::ColumnName(std::uint32_t column) const {
+  if (columns_by_name_.empty()) return absl::StrCat(column);
+  return plan().data().column_names(static_cast<int>(column));
 }
 
 double ServedModel::Percentile(double score) const {

@@ -8,7 +8,10 @@
 #include <compare>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -55,6 +58,11 @@ class ServedModel {
   // Share of VALIDATION rows that score less than `score`, 0 to 100.
   double Percentile(double score) const;
   bool trained_with_corruption() const { return trained_with_corruption_; }
+  // The column of that name; of the decimal number `name` where columns have no names. Of equal
+  // names the lowest column's.
+  std::optional<std::uint32_t> ColumnOf(std::string_view name) const;
+  // The name of a column, or its decimal number.
+  std::string ColumnName(std::uint32_t column) const;
   // Bytes it is expected to hold.
   std::uint64_t bytes() const { return bytes_; }
 
@@ -65,6 +73,8 @@ class ServedModel {
   const VersionContent content_;
   const std::string latent_space_id_;
   const bool trained_with_corruption_;
+  // Into the plan's names; empty where columns have none.
+  const std::unordered_map<std::string_view, std::uint32_t> columns_by_name_;
   const std::uint64_t bytes_;
 };
 

@@ -56,6 +56,22 @@ std::uint64_t CountUpdates(const v1::TrainingPlan& plan) {
   return solver.epochs() * ((plan.data().train_rows() + batch - 1) / batch);
 }
 
+absl::Status CheckMemory(const v1::TrainingPlan& plan, std::uint64_t limit) {
+  if (plan.training_bytes() <= limit) return absl::OkStatus();
+  if (plan.training().solver().has_ease()) {
+    return InvalidField(
+        "spec.training.solver.ease",
+        absl::StrCat("the closed form for ", plan.data().columns(), " columns would need ",
+                     plan.training_bytes(), " bytes, the limit is ", limit,
+                     "; leave out rare columns, or use preset mult-dae"));
+  }
+  return InvalidField(
+      "spec.architecture",
+      absl::StrCat("training would hold about ", plan.training_bytes() >> 20, " MiB (",
+                   plan.parameters(), " parameters), the limit is ", limit >> 20,
+                   " MiB; use narrower layers, a smaller batch or a smaller dataset"));
+}
+
 }  // namespace
 
 absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& environment) {
@@ -94,21 +110,14 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
 
   internal::CheckArchitecture(plan.architecture(), data, errors);
   internal::CheckTraining(plan.training(), data, errors);
-  if (plan.training().solver().has_pca()) internal::CheckPca(plan.architecture(), data, errors);
+  internal::CheckSolver(plan.training().solver(), plan.architecture(), data, errors);
   internal::CheckPublish(plan.publish(), environment, errors);
   LATENT_RETURN_IF_ERROR(errors.ToStatus());
 
   plan.set_parameters(CountParameters(plan.architecture(), data.columns));
   plan.set_total_updates(CountUpdates(plan));
   plan.set_training_bytes(internal::EstimateTrainingBytes(plan));
-  if (plan.training_bytes() > environment.training_memory_bytes) {
-    return InvalidField(
-        "spec.architecture",
-        absl::StrCat("training would hold about ", plan.training_bytes() >> 20, " MiB (",
-                     plan.parameters(), " parameters), the limit is ",
-                     environment.training_memory_bytes >> 20,
-                     " MiB; use narrower layers, a smaller batch or a smaller dataset"));
-  }
+  LATENT_RETURN_IF_ERROR(CheckMemory(plan, environment.training_memory_bytes));
   return plan;
 }
 

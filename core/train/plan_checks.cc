@@ -63,6 +63,13 @@ void CheckCorruption(const v1::Corruption& corruption, FieldErrors& errors) {
 }
 
 void CheckLatent(const v1::Latent& latent, FieldErrors& errors) {
+  if (latent.has_none()) {
+    if (latent.dim() > 0) {
+      errors.Add(Path("latent.dim"),
+                 absl::StrCat("expected 0 for a model without a code, got ", latent.dim()));
+    }
+    return;
+  }
   CheckCount(Path("latent.dim"), latent.dim(), 1, kMaxUnits, errors);
   if (latent.has_deterministic() && !KnownActivation(latent.deterministic().activation())) {
     errors.Add(Path("latent.deterministic.activation"),
@@ -154,12 +161,25 @@ void CheckCodePenalties(const v1::ModelSpec& model, FieldErrors& errors) {
   }
 }
 
+void CheckMultinomial(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  if (model.scaling().has_standardise()) {
+    errors.Add(Path("likelihood.multinomial"),
+               "expected rows that are not negative, but standardised rows are; use scaling l2_row "
+               "or none");
+  } else if (data.train_min < 0 && !model.scaling().has_min_max()) {
+    errors.Add(Path("likelihood.multinomial"),
+               absl::StrCat("expected training rows of counts or weights >= 0, got ",
+                            data.train_min, "; use scaling min_max or a gaussian likelihood"));
+  }
+}
+
 void CheckLikelihood(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
   if (model.likelihood().has_gaussian()) {
     CheckPositive(Path("likelihood.gaussian.variance"), model.likelihood().gaussian().variance(),
                   errors);
     return;
   }
+  if (model.likelihood().has_multinomial()) return CheckMultinomial(model, data, errors);
   if (!model.likelihood().has_bernoulli() || model.scaling().has_min_max()) return;
   if (model.scaling().has_standardise()) {
     errors.Add(Path("likelihood.bernoulli"),

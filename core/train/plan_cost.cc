@@ -5,6 +5,7 @@
 #include "core/model/sampler.h"
 #include "core/model/training_pass.h"
 #include "core/nn/principal.h"
+#include "core/train/ease.h"
 #include "core/train/plan_parts.h"
 
 namespace latent::internal {
@@ -24,6 +25,7 @@ std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
   if (plan.training().solver().has_pca()) {
     return PrincipalAxesBytes(rows, columns, plan.architecture().latent().dim());
   }
+  if (plan.training().solver().has_ease()) return EaseBytes(columns);
   // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
   // more.
   const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;

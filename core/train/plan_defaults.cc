@@ -63,6 +63,7 @@ void FillHierarchical(v1::Latent& latent) {
 // The code's entries where they are not given: as many as the hierarchy's layers have, or as suits
 // the row; two at least where layers share them.
 std::uint32_t DimOf(const Preset& preset, const DatasetInfo& data, const v1::Latent& latent) {
+  if (latent.has_none()) return 0;
   const std::uint32_t usual = DefaultLatentDim(preset, data.columns);
   if (!latent.has_hierarchical()) return usual;
   std::uint32_t sum = 0;
@@ -199,7 +200,7 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
     }
   }
   FillCorruption(*model.mutable_corruption());
-  if (!model.has_encoder()) *model.mutable_encoder() = DefaultEncoder(data.columns);
+  if (!model.has_encoder()) *model.mutable_encoder() = DefaultEncoder(preset, data.columns);
   FillLayers(*model.mutable_encoder());
   if (!model.has_decoder()) {
     auto& layers = *model.mutable_decoder()->mutable_layers();
@@ -234,7 +235,9 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
 void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
                   const PlanEnvironment& environment, v1::TrainingSpec& training) {
   v1::Solver& solver = *training.mutable_solver();
-  if (!solver.has_pca()) {
+  if (solver.has_ease()) {
+    LATENT_DEFAULT(*solver.mutable_ease(), ridge, 200);
+  } else if (!solver.has_pca()) {
     FillGradient(data, model, *solver.mutable_gradient());
   }
   LATENT_DEFAULT(training, seed, 0);

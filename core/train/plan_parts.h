@@ -22,8 +22,9 @@ void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, Fiel
 void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors);
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,
                   FieldErrors& errors);
-// What closed form asks of the rest.
-void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
+// What the solver asks of the rest.
+void CheckSolver(const v1::Solver& solver, const v1::ModelSpec& model, const DatasetInfo& data,
+                 FieldErrors& errors);
 
 // Bytes that a job holds at once: dataset, and what training (weights and their companions,
 // activations, or the closed form's matrices) or else evaluation and sampler need beside it.

@@ -13,6 +13,7 @@
 #include "core/model/column_statistics.h"
 #include "core/model/model_io.h"
 #include "core/train/closed_form.h"
+#include "core/train/ease.h"
 #include "core/train/gradient_run.h"
 #include "core/train/training_thread.h"
 #include "core/train/validation.h"
@@ -46,8 +47,23 @@ absl::StatusOr<double> MeanLoss(const RowsView& rows, const Autoencoder& model, 
   return sum / static_cast<double>(rows.rows);
 }
 
+bool InClosedForm(const v1::Solver& solver) { return solver.has_pca() || solver.has_ease(); }
+
+absl::StatusOr<std::unique_ptr<Autoencoder>> Solve(const v1::TrainingPlan& plan,
+                                                   const RowsView& rows, ThreadPool& pool,
+                                                   CheckGoesOn check) {
+  LATENT_RETURN_IF_ERROR(check());
+  if (plan.training().solver().has_ease()) {
+    return SolveEase(plan.architecture(), plan.training().solver().ease().ridge(), rows, pool,
+                     check);
+  }
+  LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
+                          CreateModel(plan, ComputeColumnStatistics(rows)));
+  LATENT_RETURN_IF_ERROR(SolvePca(rows, pool, *model, check));
+  return model;
+}
+
 absl::StatusOr<TrainResult> TrainClosedForm(const v1::TrainingPlan& plan, const Dataset& data,
-                                            std::unique_ptr<ComposedAutoencoder> model,
                                             const TrainCallbacks& callbacks,
                                             const std::stop_token& stop) {
   ThreadPool pool(plan.training().threads());
@@ -60,7 +76,8 @@ absl::StatusOr<TrainResult> TrainClosedForm(const v1::TrainingPlan& plan, const 
                      absl::StrCat("the closed form took longer than max_duration_seconds, ",
                                   most.count(), ", and has no result before its end; allow more"));
   };
-  LATENT_RETURN_IF_ERROR(SolvePca(data.rows(v1::PART_TRAIN), pool, *model, check));
+  LATENT_ASSIGN_OR_RETURN(std::unique_ptr<Autoencoder> model,
+                          Solve(plan, data.rows(v1::PART_TRAIN), pool, check));
   TrainResult result;
   result.ended_because = "closed form";
   v1::TrainProgress& progress = result.progress;
@@ -109,14 +126,14 @@ class Training {
  private:
   absl::StatusOr<std::optional<TrainResult>> Advance(const std::atomic<bool>& pause) {
     if (run_ == nullptr) {
+      if (InClosedForm(plan_.training().solver())) {
+        LATENT_ASSIGN_OR_RETURN(TrainResult result,
+                                TrainClosedForm(plan_, data_, callbacks_, stop_));
+        return std::optional(std::move(result));
+      }
       const ColumnStatistics statistics = ComputeColumnStatistics(data_.rows(v1::PART_TRAIN));
       LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
                               CreateModel(plan_, statistics));
-      if (plan_.training().solver().has_pca()) {
-        LATENT_ASSIGN_OR_RETURN(TrainResult result,
-                                TrainClosedForm(plan_, data_, std::move(model), callbacks_, stop_));
-        return std::optional(std::move(result));
-      }
       LATENT_ASSIGN_OR_RETURN(
           run_, GradientRun::Start(plan_, data_, checkpoint_, callbacks_, std::move(model)));
     }

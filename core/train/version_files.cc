@@ -101,9 +101,15 @@ absl::StatusOr<Evaluation> ParseEvaluation(std::string_view text) {
 std::map<std::string, std::string> VersionToFiles(const VersionContent& content) {
   TensorFile tensors = ToTensors(*content.model);
   content.sampler->AddTensors(tensors);
-  return {{kWeightsFile, SerializeTensors(tensors)},
-          {kPlanFile, PlanToJson(content.plan)},
-          {kMetricsFile, EvaluationToJson(content.evaluation)}};
+  std::map<std::string, std::string> files = {{kWeightsFile, SerializeTensors(tensors)},
+                                              {kPlanFile, PlanToJson(content.plan)},
+                                              {kMetricsFile, EvaluationToJson(content.evaluation)}};
+  json names = json::array();
+  for (const std::string& name : content.plan.data().column_names()) names.push_back(name);
+  if (!names.empty()) {
+    files[kVocabularyFile] = names.dump(1, ' ', false, json::error_handler_t::replace);
+  }
+  return files;
 }
 
 absl::StatusOr<VersionContent> ReadVersion(const std::string& directory) {

@@ -1,7 +1,8 @@
 // The files of a published version and what they mean: model.safetensors (weights and sampler),
 // plan.json (the resolved plan), metrics.json (figures, score quantiles, anomaly threshold, scales
-// of INT8 codes). Free functions; any thread. Not its job: where a version stands and whether its
-// hashes hold (core/store).
+// of INT8 codes), and vocabulary.json (the columns' names, in order) where columns have names,
+// which is for readers elsewhere: the plan holds them, too. Free functions; any thread. Not its
+// job: where a version stands and whether its hashes hold (core/store).
 #ifndef LATENT_CORE_TRAIN_VERSION_FILES_H_
 #define LATENT_CORE_TRAIN_VERSION_FILES_H_
 
@@ -21,6 +22,7 @@ namespace latent {
 inline constexpr char kWeightsFile[] = "model.safetensors";
 inline constexpr char kPlanFile[] = "plan.json";
 inline constexpr char kMetricsFile[] = "metrics.json";
+inline constexpr char kVocabularyFile[] = "vocabulary.json";
 // Format of metrics.json that this build writes; it reads this and every earlier one.
 inline constexpr std::uint32_t kMetricsFormatVersion = 1;
 

@@ -63,6 +63,11 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
        [](TrainFlags& f) { f.l1_per_layer = "0,0.01,0"; }},
       {"architecture { likelihood { gaussian { learned_variance: true } } }",
        [](TrainFlags& f) { f.likelihood = "gaussian-learned"; }},
+      {"architecture { scaling { l2_row { } } likelihood { multinomial { } } }",
+       [](TrainFlags& f) {
+         f.likelihood = "multinomial";
+         f.scaling = "l2-row";
+       }},
       {"architecture { scaling { standardise { } } }",
        [](TrainFlags& f) { f.scaling = "standardise"; }},
       {"training { solver { gradient { epochs: 3 batch_size: 64 } } }",

@@ -70,6 +70,24 @@ TEST(ColumnScalingTest, InvertsItself) {
   EXPECT_THAT(row, ElementsAre(FloatEq(0.25F), FloatEq(3)));
 }
 
+TEST(ColumnScalingTest, DividesRowsByTheirNormAndLeavesEmptyOnes) {
+  const ColumnStatistics s = StatisticsOf({1, 2, 3, 4}, 2);
+  EXPECT_THAT(Scaled("l2_row", s, {3, -4}), ElementsAre(FloatEq(0.6F), FloatEq(-0.8F)));
+  EXPECT_THAT(Scaled("l2_row", s, {0, 0}), ElementsAre(0, 0));
+  EXPECT_THAT(Scaled("l2_row", s, {1e-30F, 0}), ElementsAre(1, 0));
+}
+
+TEST(ColumnScalingTest, LeavesTargetsAndAnswersInDatasetUnitsWhereRowsAreScaled) {
+  const ColumnScaling scaling(ParseSpec("scaling { l2_row {} }").scaling(),
+                              StatisticsOf({1, 2, 3, 4}, 2));
+  EXPECT_FALSE(scaling.identity());
+  EXPECT_FALSE(scaling.invertible());
+  std::vector<float> row = {3, 4};
+  scaling.ApplyToTarget(row, row);
+  scaling.Invert(row, row);
+  EXPECT_THAT(row, ElementsAre(3, 4));
+}
+
 // A row of ones after the corruption; columns run from -1 to 2.
 std::vector<float> Corrupted(const std::string& kind, std::size_t columns, std::uint64_t seed = 1) {
   std::vector<float> two_rows(2 * columns, -1);
@@ -200,7 +218,7 @@ TEST(LikelihoodTest, TakesALearnedVariance) {
 
 TEST(LikelihoodTest, SplitsARowIntoItsCells) {
   const std::vector<float> mean = {0.25F, 2, -3}, row = {0, 1, 1};
-  for (const char* kind : {"gaussian { variance: 2 }", "bernoulli {}"}) {
+  for (const char* kind : {"gaussian { variance: 2 }", "bernoulli {}", "multinomial {}"}) {
     std::vector<float> cells(3);
     const double nats = LikelihoodOf(kind)->Nats(mean, row, 0, {}, cells);
     EXPECT_NEAR(cells[0] + cells[1] + cells[2], nats, 1e-5) << kind;
@@ -212,6 +230,41 @@ TEST(LikelihoodTest, IsStableAtHugeLogits) {
   std::vector<float> gradient(4);
   EXPECT_NEAR(LikelihoodOf("bernoulli {}")->Nats(logits, row, 1, gradient), 2000, 1e-3);
   EXPECT_THAT(gradient, ElementsAre(0, 0, 1, -1));
+}
+
+TEST(LikelihoodTest, ChargesEachDrawOfAMultinomialByItsLogit) {
+  // softmax(0, ln 3) is (1/4, 3/4).
+  const std::vector<float> logits = {0, static_cast<float>(std::log(3))}, row = {2, 1};
+  std::vector<float> gradient(2);
+  EXPECT_NEAR(LikelihoodOf("multinomial {}")->Nats(logits, row, 2, gradient),
+              2 * std::log(4) + std::log(4.0 / 3), 1e-6);
+  EXPECT_THAT(gradient, ElementsAre(FloatEq(2 * (3 * 0.25F - 2)), FloatEq(2 * (3 * 0.75F - 1))));
+}
+
+TEST(LikelihoodTest, TakesHugeLogitsAndEmptyRowsOfAMultinomial) {
+  const std::vector<float> logits = {1000, -1000, 1000}, row = {0, 1, 1}, empty(3);
+  std::vector<float> gradient(3);
+  const auto multinomial = LikelihoodOf("multinomial {}");
+  EXPECT_NEAR(multinomial->Nats(logits, row, 1, gradient), 2000 + 2 * std::log(2), 1e-3);
+  EXPECT_THAT(gradient, ElementsAre(1, -1, 0));
+  EXPECT_EQ(multinomial->Nats(logits, empty, 1, gradient), 0);
+  EXPECT_THAT(gradient, Each(0));
+  std::vector<float> mean = logits;
+  multinomial->ToMean(mean);
+  EXPECT_THAT(mean, ElementsAre(0.5F, 0, 0.5F));
+}
+
+TEST(LikelihoodTest, DrawsOneOfAllColumnsOfAMultinomial) {
+  const auto multinomial = LikelihoodOf("multinomial {}");
+  std::vector<float> counts(3), noise(3);
+  for (std::uint64_t i = 0; i < 4000; ++i) {
+    std::vector<float> cells = {0.5F, 0, 0.5F};
+    multinomial->Draw({.seed = 5, .sample = i}, cells, noise);
+    EXPECT_EQ(cells[0] + cells[1] + cells[2], 1);
+    for (std::size_t c = 0; c < 3; ++c) counts[c] += cells[c] / 4000;
+  }
+  EXPECT_NEAR(counts[0], 0.5, 0.04);
+  EXPECT_EQ(counts[1], 0);
 }
 
 TEST(LikelihoodTest, DrawsCellsOfTheirMean) {

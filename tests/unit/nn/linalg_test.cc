@@ -35,6 +35,56 @@ void ExpectNear(const DoubleMatrix& got, const DoubleMatrix& expected, double to
   }
 }
 
+// A A' + I of some numbers, 300 wide: more than two blocks, the last one short.
+DoubleMatrix PositiveDefinite(std::size_t n) {
+  DoubleMatrix a(n, n);
+  FillNormal({.seed = 3}, a.cells);
+  DoubleMatrix matrix = Multiply(a, a, true);
+  for (std::size_t i = 0; i < n; ++i) matrix(i, i) += 1;
+  return matrix;
+}
+
+TEST(InvertPositiveDefiniteTest, GivesTheInverseInBlocks) {
+  for (const std::size_t n : {1u, 300u}) {
+    const DoubleMatrix matrix = PositiveDefinite(n);
+    DoubleMatrix factor = matrix, inverse(n, n);
+    ThreadPool pool(2);
+    const auto take = [&](std::size_t first, MatrixView<const double> rows) {
+      for (std::size_t r = 0; r < rows.rows; ++r) {
+        for (std::size_t c = 0; c < n; ++c) inverse(first + r, c) = rows(r, c);
+      }
+    };
+    const auto go_on = [] { return absl::OkStatus(); };
+    ASSERT_TRUE(InvertPositiveDefinite(factor, &pool, go_on, take).ok());
+    DoubleMatrix identity(n, n);
+    for (std::size_t i = 0; i < n; ++i) identity(i, i) = 1;
+    ExpectNear(Multiply(matrix, inverse, false), identity, 1e-7);
+  }
+}
+
+TEST(InvertPositiveDefiniteTest, RefusesWhatHasNoInverse) {
+  const auto go_on = [] { return absl::OkStatus(); };
+  const auto take = [](std::size_t, MatrixView<const double>) { FAIL(); };
+  for (const double corner : {-1.0, std::nan("")}) {
+    DoubleMatrix matrix = Make(2, 2, {1, 0, 0, corner});
+    EXPECT_EQ(InvertPositiveDefinite(matrix, nullptr, go_on, take).code(),
+              absl::StatusCode::kInvalidArgument);
+  }
+}
+
+TEST(InvertPositiveDefiniteTest, StopsWhenAsked) {
+  for (const int steps : {0, 1, 2}) {  // of one block: before the factor, before the inverse
+    DoubleMatrix matrix = PositiveDefinite(3);
+    int asked = 0;
+    const auto go_on = [&] {
+      return asked++ < steps ? absl::OkStatus() : absl::CancelledError("stopped");
+    };
+    const auto take = [](std::size_t, MatrixView<const double>) {};
+    const absl::Status status = InvertPositiveDefinite(matrix, nullptr, go_on, take);
+    EXPECT_EQ(status.ok(), steps == 2) << steps;
+  }
+}
+
 TEST(MomentsTest, EqualTheDefinition) {
   // Means far from 0 would ruin a one-pass sum of squares in float.
   std::vector<float> cells = {1000, 1, 1002, 2, 1004, 6};

@@ -75,7 +75,8 @@ TEST_P(PresetOperationTest, ReconstructGivesCodesAndErrorsInOnePass) {
 TEST_P(PresetOperationTest, DenoiseEqualsReconstruct) {
   const auto denoised = RunAlone(DenoiseOperation::Make(model_, rows_, {}));
   EXPECT_EQ(denoised->rows().values, Reconstruction().values);
-  EXPECT_EQ(denoised->trained_with_corruption(), GetParam() == "denoising");
+  EXPECT_EQ(denoised->trained_with_corruption(),
+            FindPreset(GetParam())->architecture.has_corruption());
 }
 
 TEST_P(PresetOperationTest, SamplesTheSameBytesFromTheSameSeed) {
@@ -117,7 +118,10 @@ TEST_P(PresetOperationTest, ScoresEveryRow) {
 
 std::vector<std::string> PresetNames() {
   std::vector<std::string> names;
-  for (const Preset& preset : Presets()) names.push_back(preset.name);
+  for (const Preset& preset : Presets()) {
+    // Without a code there are other answers: no_latent_test.cc.
+    if (!preset.architecture.latent().has_none()) names.push_back(preset.name);
+  }
   return names;
 }
 

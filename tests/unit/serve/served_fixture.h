@@ -9,10 +9,12 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/base/random.h"
 #include "core/data/dataset.h"
 #include "core/model/column_statistics.h"
+#include "core/model/item_map.h"
 #include "core/model/model_io.h"
 #include "core/model/sampler.h"
 #include "core/serve/batch.h"
@@ -47,7 +49,9 @@ inline v1::TrainingPlan TestPlan(const std::string& preset) {
   request.set_model("toy");
   request.set_dataset("numbers");
   request.set_preset(preset);
-  request.mutable_architecture()->mutable_latent()->set_dim(kTestDim);
+  if (!FindPreset(preset)->architecture.latent().has_none()) {
+    request.mutable_architecture()->mutable_latent()->set_dim(kTestDim);
+  }
   absl::StatusOr<v1::TrainingPlan> plan = Resolve(request, info, PlanEnvironment());
   EXPECT_TRUE(plan.ok()) << plan.status();
   return *std::move(plan);
@@ -57,7 +61,16 @@ inline VersionContent TestContent(const std::string& preset) {
   VersionContent content;
   content.plan = TestPlan(preset);
   const Cells rows = RandomCells(64, kTestColumns, 1);
-  auto model = CreateModel(content.plan, ComputeColumnStatistics(rows.view()));
+  const ColumnStatistics statistics = ComputeColumnStatistics(rows.view());
+  if (content.plan.architecture().latent().has_none()) {
+    std::vector<float> weights(kTestColumns * kTestColumns);
+    FillUniform({.seed = 3}, weights);
+    content.model =
+        std::make_unique<ItemMap>(content.plan.architecture(), statistics, std::move(weights));
+    content.sampler = StandardNormalSampler(0);
+    return content;
+  }
+  auto model = CreateModel(content.plan, statistics);
   EXPECT_TRUE(model.ok()) << model.status();
   content.model = *std::move(model);
   if (content.model->variational()) {

@@ -34,6 +34,7 @@ std::string Model(const std::string& text) { return "architecture { " + text + "
 std::string Gradient(const std::string& text) {
   return "training { solver { gradient { " + text + " } } }";
 }
+std::string Ease(const std::string& text) { return "preset: 'ease' " + Model(text); }
 std::string Pca(const std::string& text) { return "preset: 'pca' " + Model(text); }
 const std::string kModel = "spec.architecture.";
 const std::string kSolver = "spec.training.solver.gradient.";
@@ -54,7 +55,8 @@ const Case kRequest[] = {
     {"LongModel", "model: '" + std::string(64, 'a') + "'", "spec.model", "1 to 63 of a-z"},
     {"Dataset", "dataset: '../x'", "spec.dataset", "got \"../x\""},
     {"Preset", "preset: 'vea'", "spec.preset",
-     "pca, plain, denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, wae"},
+     "pca, plain, denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, wae, mult-dae, "
+     "mult-vae, ease"},
     {"TooManyLabels", Labels(33), "spec.labels", "at most 32 labels, got 33"},
     {"LabelValue", "labels { key: 'k' value: '" + std::string(129, 'x') + "' }",
      "spec.labels[\"k\"]", "at most 128 bytes expected, got 129"},
@@ -95,6 +97,8 @@ const Case kArchitecture[] = {
      kModel + "likelihood.gaussian.variance", "> 0, got 0"},
     {"BernoulliStandardised", Model("likelihood { bernoulli {} } scaling { standardise {} }"),
      kModel + "likelihood.bernoulli", "min_max"},
+    {"MultinomialStandardised", Model("likelihood { multinomial {} } scaling { standardise {} }"),
+     kModel + "likelihood.multinomial", "l2_row"},
     {"ElboWithoutDraws", Model("objective { elbo { } }"), kModel + "objective.elbo",
      "needs a gaussian latent"},
     {"ReconstructionOfDraws", Model("latent { gaussian {} } objective { reconstruction {} }"),
@@ -213,7 +217,29 @@ const Case kTraining[] = {
 INSTANTIATE_TEST_SUITE_P(Training, PlanRefusalTest, testing::ValuesIn(kTraining),
                          [](const auto& param) { return std::string(param.param.name); });
 
+const Case kEase[] = {
+    {"Ridge", "preset: 'ease' training { solver { ease { ridge: 0 } } }",
+     "spec.training.solver.ease.ridge", "> 0, got 0"},
+    {"Code", Ease("latent { deterministic {} dim: 3 }"), kModel + "latent", "use latent none"},
+    {"Dim", Ease("latent { dim: 3 }"), kModel + "latent.dim", "expected 0"},
+    {"Hidden", Ease("encoder { layers { dense { units: 9 } } } decoder {}"),
+     kModel + "encoder.layers", "no layers"},
+    {"HiddenUp", Ease("decoder { layers { dense { units: 9 } } }"), kModel + "decoder.layers",
+     "no layers"},
+    {"Scaling", Ease("scaling { l2_row {} }"), kModel + "scaling", "use none"},
+    {"Corruption", Ease("corruption { masking {} }"), kModel + "corruption", "no corruption"},
+    {"Likelihood", Ease("likelihood { multinomial {} }"), kModel + "likelihood", "squared error"},
+    {"Learned", Ease("likelihood { gaussian { learned_variance: true } }"), kModel + "likelihood",
+     "squared error"},
+    {"L1", Ease("penalties { l1 { weight: 1 } }"), kModel + "penalties.l1", "no penalties"},
+    {"GradientSolver", "preset: 'ease' training { solver { gradient {} } }", kModel + "latent.none",
+     "training.solver.ease"},
+};
+INSTANTIATE_TEST_SUITE_P(Ease, PlanRefusalTest, testing::ValuesIn(kEase),
+                         [](const auto& param) { return std::string(param.param.name); });
+
 const Case kPca[] = {
+    {"RowScaling", Pca("scaling { l2_row {} }"), kModel + "scaling", "not rows"},
     {"Hidden", Pca("encoder { layers { dense { units: 9 } } } decoder {} tied_weights: false"),
      kModel + "encoder.layers", "no hidden layers, got 1"},
     {"HiddenUp", Pca("decoder { layers { dense { units: 9 } } } tied_weights: false"),
@@ -314,6 +340,28 @@ TEST(PlanRefusalsTest, MetricMustBeInTheTable) {
   const absl::Status status =
       Resolve(Request("publish { metric: 'accuracy' }"), DigitsInfo(), environment).status();
   EXPECT_EQ(DetailsOf(status).fields.at(0).path, "spec.publish.metric");
+}
+
+TEST(PlanRefusalsTest, MultinomialRowsMustNotBeNegative) {
+  DatasetInfo info = DigitsInfo();
+  info.train_min = -0.5;
+  const auto fields = DetailsOf(ResolveText("preset: 'mult-dae'", info).status()).fields;
+  ASSERT_EQ(fields.size(), 1u);
+  EXPECT_EQ(fields[0].path, "spec.architecture.likelihood.multinomial");
+  EXPECT_THAT(fields[0].description, testing::HasSubstr(">= 0, got -0.5"));
+}
+
+TEST(PlanRefusalsTest, EaseBeyondTheMemoryLimitIsToldItsBytes) {
+  DatasetInfo info = DigitsInfo();
+  info.columns = 60'000;
+  info.row_shape = {60'000};
+  info.part_rows = {0, 1, 0, 0};
+  const absl::Status status = ResolveText("preset: 'ease'", info).status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  const auto fields = DetailsOf(status).fields;
+  ASSERT_EQ(fields.size(), 1u) << status;
+  EXPECT_EQ(fields[0].path, "spec.training.solver.ease");
+  EXPECT_THAT(fields[0].description, testing::HasSubstr("would need 72000240000 bytes"));
 }
 
 }  // namespace

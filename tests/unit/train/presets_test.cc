@@ -11,8 +11,9 @@ namespace {
 TEST(PresetsTest, NamesAreThoseThatPeopleKnow) {
   std::set<std::string> names;
   for (const Preset& preset : Presets()) names.insert(preset.name);
-  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "denoising", "dlgm", "iwae",
-                                          "pca", "plain", "sparse", "topk", "vae", "wae"}));
+  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "denoising", "dlgm", "ease",
+                                          "iwae", "mult-dae", "mult-vae", "pca", "plain", "sparse",
+                                          "topk", "vae", "wae"}));
 }
 
 TEST(PresetsTest, DescriptionsAreOneSentence) {
@@ -43,11 +44,26 @@ TEST(PresetsTest, NetworksGrowWithTheRow) {
   };
   for (const Case& c : {Case{1, 32, 16}, Case{16, 32, 16}, Case{64, 128, 64}, Case{784, 512, 256},
                         Case{65536, 512, 256}}) {
-    const v1::Network network = DefaultEncoder(c.columns);
+    const v1::Network network = DefaultEncoder(*FindPreset("plain"), c.columns);
     ASSERT_EQ(network.layers_size(), 2) << c.columns;
     EXPECT_EQ(network.layers(0).dense().units(), c.first) << c.columns;
     EXPECT_EQ(network.layers(1).dense().units(), c.second) << c.columns;
   }
+}
+
+TEST(PresetsTest, RecommendersAreAsWideAsPublishedOrInProportion) {
+  const Preset& vae = *FindPreset("mult-vae");
+  struct Case {
+    std::uint32_t columns, hidden, code;
+  };
+  for (const Case& c : {Case{1, 1, 1}, Case{1200, 200, 60}, Case{20108, 600, 200}}) {
+    const v1::Network network = DefaultEncoder(vae, c.columns);
+    ASSERT_EQ(network.layers_size(), 1) << c.columns;
+    EXPECT_EQ(network.layers(0).dense().units(), c.hidden) << c.columns;
+    EXPECT_EQ(network.layers(0).dense().activation(), v1::ACTIVATION_TANH);
+    EXPECT_EQ(DefaultLatentDim(vae, c.columns), c.code) << c.columns;
+  }
+  EXPECT_EQ(DefaultLatentDim(*FindPreset("mult-dae"), 20108), 200u);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/nn/principal.h"
 #include "core/train/plan_parts.h"
+#include "core/train/plan_range.h"
 
 namespace latent::internal {
 namespace {
@@ -12,8 +13,6 @@ bool AnyWeight(const v1::ActivityPenalty& penalty) {
   return std::any_of(penalty.per_layer().begin(), penalty.per_layer().end(),
                      [](double weight) { return weight != 0; });
 }
-
-}  // namespace
 
 void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
   const auto refuse = [&](const char* field, const std::string& expected) {
@@ -28,6 +27,7 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
     refuse("decoder.layers", absl::StrCat("has no hidden layers, got ",
                                           model.decoder().layers_size(), "; leave them out"));
   }
+  if (model.scaling().has_l2_row()) refuse("scaling", "scales columns, not rows; use none");
   if (!model.corruption().has_none()) refuse("corruption", "knows no corruption; use none");
   if (!model.latent().has_deterministic()) {
     refuse("latent", "has a deterministic code; use latent deterministic");
@@ -63,6 +63,39 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
     refuse("penalties.contractive", "knows no penalties; leave it out");
   }
   if (AnyWeight(model.penalties().l2())) refuse("penalties.l2", "knows no penalties; leave it out");
+}
+
+void CheckEase(const v1::ModelSpec& model, const v1::EaseSolver& solver, FieldErrors& errors) {
+  CheckPositive("spec.training.solver.ease.ridge", solver.ridge(), errors);
+  const auto refuse = [&](const char* field, const char* expected) {
+    errors.Add(std::string("spec.architecture.") + field,
+               absl::StrCat("the closed form ease ", expected,
+                            ", or choose another preset, e.g. mult-dae"));
+  };
+  if (!model.latent().has_none()) refuse("latent", "has no code; use latent none");
+  if (model.encoder().layers_size() > 0) refuse("encoder.layers", "has no layers; leave them out");
+  if (model.decoder().layers_size() > 0) refuse("decoder.layers", "has no layers; leave them out");
+  if (!model.scaling().has_none()) refuse("scaling", "takes rows as they are; use none");
+  if (!model.corruption().has_none()) refuse("corruption", "knows no corruption; use none");
+  const v1::GaussianLikelihood& likelihood = model.likelihood().gaussian();
+  if (!model.likelihood().has_gaussian() || likelihood.learned_variance() ||
+      likelihood.variance() != 1) {
+    refuse("likelihood", "minimises squared error; use gaussian with variance 1, or auto");
+  }
+  if (AnyWeight(model.penalties().l1())) refuse("penalties.l1", "knows no penalties; leave it out");
+  if (AnyWeight(model.penalties().l2())) refuse("penalties.l2", "knows no penalties; leave it out");
+}
+
+}  // namespace
+
+void CheckSolver(const v1::Solver& solver, const v1::ModelSpec& model, const DatasetInfo& data,
+                 FieldErrors& errors) {
+  if (solver.has_pca()) return CheckPca(model, data, errors);
+  if (solver.has_ease()) return CheckEase(model, solver.ease(), errors);
+  if (!model.latent().has_none()) return;
+  errors.Add("spec.architecture.latent.none",
+             "a model without a code is found in closed form; choose training.solver.ease, or "
+             "latent deterministic or gaussian");
 }
 
 }  // namespace latent::internal
