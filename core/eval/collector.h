@@ -70,6 +70,8 @@ absl::Status AddImportance(const EvaluationInput& input, const v1::TrainingSpec&
 absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics);
 // ssim.
 absl::Status AddSimilarity(const EvaluationInput& input, MetricList& metrics);
+// recall_at_20, recall_at_50, ndcg_at_100, popularity_ndcg_at_100.
+absl::Status AddRanking(const EvaluationInput& input, MetricList& metrics);
 // auroc, average_precision.
 absl::Status AddAnomalyDetection(const EvaluationInput& input, MetricList& metrics);
 

@@ -185,6 +185,7 @@ absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
   const std::size_t threads = std::max(1u, plan.training().threads());
   LATENT_RETURN_IF_ERROR(AddCodeFigures(input, threads, metrics));
   LATENT_RETURN_IF_ERROR(AddAnomalyDetection(input, metrics));
+  LATENT_RETURN_IF_ERROR(AddRanking(input, metrics));
   return std::move(metrics).Take();
 }
 

@@ -122,6 +122,18 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"average_precision", "1", Better::kHigher,
      "precision averaged over the recall gained at every threshold of the score; anomalies as for "
      "auroc"},
+    {"recall_at_20", "1", Better::kHigher,
+     "items held out that are among the 20 ranked first, over the lesser of 20 and the number held "
+     "out; mean over rows. A fifth of each row's items (rounded down; fixed seed) is held out, the "
+     "others are given, all but those are ranked by the reconstruction; rows of fewer than 5 items "
+     "do not count. Sparse data, multinomial likelihoods and models without a code only, and no "
+     "negative cells. So for all of these"},
+    {"recall_at_50", "1", Better::kHigher, "the same among the 50 ranked first"},
+    {"ndcg_at_100", "1", Better::kHigher,
+     "sum of 1 / log2(rank + 1) over held-out items ranked first to hundredth, over what it would "
+     "be with them ranked foremost; mean over rows"},
+    {"popularity_ndcg_at_100", "1", Better::kNeither,
+     "the same with items ranked by their mean over the training rows, for everybody alike"},
 });
 
 }  // namespace

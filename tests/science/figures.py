@@ -10,10 +10,11 @@ import codes
 import harness
 import likelihood
 import quality
+import recommendation
 import speed
 from lab import Lab
 
-FIGURES = quality.FIGURES + codes.FIGURES + likelihood.FIGURES + speed.FIGURES
+FIGURES = quality.FIGURES + codes.FIGURES + likelihood.FIGURES + recommendation.FIGURES + speed.FIGURES
 
 # What the tests hold, beside the figures.
 HELD = """
