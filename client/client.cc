@@ -151,6 +151,7 @@ LATENT_CLIENT_RPC(InferenceService, inference, Denoise)
 LATENT_CLIENT_RPC(InferenceService, inference, Sample)
 LATENT_CLIENT_RPC(InferenceService, inference, Interpolate)
 LATENT_CLIENT_RPC(InferenceService, inference, Score)
+LATENT_CLIENT_RPC(InferenceService, inference, Recommend)
 LATENT_CLIENT_RPC(SystemService, system, GetServerInfo)
 #undef LATENT_CLIENT_RPC
 

@@ -90,6 +90,7 @@ class Client {
   LATENT_CLIENT_RPC(Sample);
   LATENT_CLIENT_RPC(Interpolate);
   LATENT_CLIENT_RPC(Score);
+  LATENT_CLIENT_RPC(Recommend);
 
   LATENT_CLIENT_RPC(GetServerInfo);
 #undef LATENT_CLIENT_RPC

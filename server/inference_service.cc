@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "server/recommend_convert.h"
 #include "server/resource_convert.h"
 
 namespace latent {
@@ -73,6 +74,7 @@ void InferenceServiceHandler::Bind(Router& router) {
   router.Unary<Service>(&service_, "Sample", &Async::RequestSample, begin, options, true);
   router.Unary<Service>(&service_, "Interpolate", &Async::RequestInterpolate, begin, options, true);
   router.Unary<Service>(&service_, "Score", &Async::RequestScore, begin, options, true);
+  router.Unary<Service>(&service_, "Recommend", &Async::RequestRecommend, begin, options, true);
 }
 
 template <typename Call>
@@ -98,6 +100,7 @@ template <typename Call>
 absl::Status InferenceServiceHandler::WithModel(Call& call, const ModelPtr& model) {
   LATENT_RETURN_IF_ERROR(CheckLatentSpace(call.request().model(), *model));
   const RequestCells cells = CellsOf(call.request());
+  if (cells.codes) LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, cells.field));
   if (cells.rows == nullptr) return Dispatch(call, model, 0, nullptr);
   // Of codes, datasets hold none: refused by ShapeOf.
   if (cells.rows->has_dataset_slice() && !cells.codes) return ReadSlice(call, model);

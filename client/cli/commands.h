@@ -24,6 +24,7 @@ void AddDenoise(CLI::App& app, Context& context);
 void AddSample(CLI::App& app, Context& context);
 void AddInterpolate(CLI::App& app, Context& context);
 void AddScore(CLI::App& app, Context& context);
+void AddRecommend(CLI::App& app, Context& context);
 void AddSystem(CLI::App& app, Context& context);
 void AddCompletion(CLI::App& app, Context& context);
 

@@ -93,6 +93,7 @@ int Main(int argc, char** argv) {
   AddScore(app, context);
   AddCompress(app, context);
   AddDecompress(app, context);
+  AddRecommend(app, context);
   AddSystem(app, context);
   AddCompletion(app, context);
   try {

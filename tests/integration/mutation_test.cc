@@ -79,6 +79,14 @@ class MutationTest : public ServerTest {
     auto score = WithRows<v1::ScoreRequest>(6);
     score.set_top_features(2);
     seeds.push_back(SeedOf("InferenceService", "Score", score));
+    auto recommend = WithRows<v1::RecommendRequest>(6);
+    recommend.set_k(3);
+    recommend.add_exclude("1");
+    seeds.push_back(SeedOf("InferenceService", "Recommend", recommend));
+    recommend.mutable_item_ids()->add_rows()->add_item_ids("2");
+    recommend.add_restrict_to("3");
+    recommend.set_include_item_embeddings(true);
+    seeds.push_back(SeedOf("InferenceService", "Recommend", recommend));
   }
   static void AddTraining(std::vector<Seed>& seeds) {
     v1::CreateTrainJobRequest create;

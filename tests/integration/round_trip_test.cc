@@ -94,6 +94,35 @@ TEST_F(RoundTripTest, EveryCallAnswers) {
   EXPECT_EQ(scored.scores(0).top_features_size(), 2);
 }
 
+TEST_F(RoundTripTest, RecommendsByItemIdsAndCountsTheUnknown) {
+  StartServer();
+  UploadDigits();
+  Train(Spec("m", "digits", "pca", 8));
+  v1::RecommendRequest request;
+  request.mutable_model()->set_model("m");
+  for (const char* id : {"20", "21", "nothing"}) {
+    if (request.item_ids().rows_size() == 0) request.mutable_item_ids()->add_rows();
+    request.mutable_item_ids()->mutable_rows(0)->add_item_ids(id);
+  }
+  request.mutable_item_ids()->add_rows();
+  request.set_k(3);
+  request.add_exclude("64");
+  v1::RecommendResponse response;
+  ASSERT_TRUE(Call(*inference_, &Inference::Recommend, request, &response).ok());
+  ASSERT_EQ(response.rows_size(), 2);
+  EXPECT_EQ(response.rows(0).ids_size(), 3);
+  EXPECT_EQ(response.rows(0).ids(0), std::to_string(response.rows(0).indices(0)));
+  EXPECT_EQ(response.rows(0).unknown_items(), 1u);
+  EXPECT_FALSE(response.rows(0).fallback_popularity());
+  EXPECT_TRUE(response.rows(1).fallback_popularity());
+  EXPECT_EQ(response.unknown_filter_items(), 1u);
+
+  request.set_strict_items(true);
+  const grpc::Status refused = Call(*inference_, &Inference::Recommend, request, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_NE(refused.error_message().find("item_ids.rows[0].item_ids[2]"), std::string::npos);
+}
+
 TEST_F(RoundTripTest, SparseCodesHoldTheGreatestEntries) {
   StartServer();
   UploadDigits();

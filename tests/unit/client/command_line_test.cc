@@ -48,8 +48,9 @@ TEST(CommandLineTest, WrongUsageExitsWith2AndSaysWhy) {
 }
 
 TEST(CommandLineTest, HelpHasExamples) {
-  for (const char* verb : {"", "datasets upload", "train", "encode", "decode", "reconstruct",
-                           "denoise", "sample", "interpolate", "score", "health", "completion"}) {
+  for (const char* verb :
+       {"", "datasets upload", "train", "encode", "decode", "reconstruct", "denoise", "sample",
+        "interpolate", "score", "recommend", "health", "completion"}) {
     const Outcome outcome = Latent(std::string(verb) + " --help");
     EXPECT_EQ(outcome.code, 0) << verb;
     EXPECT_THAT(outcome.out, HasSubstr("Example")) << verb;
