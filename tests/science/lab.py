@@ -2,6 +2,7 @@
 it."""
 import gzip
 import json
+import os
 import pathlib
 import time
 
@@ -10,6 +11,8 @@ import numpy
 import harness
 
 FASHION = pathlib.Path("/usr/share/datasets/fashion-mnist")
+# Data that may not be passed on with the sources; what needs it is skipped where it is missing.
+DATA = pathlib.Path(os.environ.get("LATENT_DATA") or harness.SOURCE.parent / "shared/data")
 
 
 class Lab:
@@ -89,6 +92,14 @@ class Lab:
         path = self.folder / "codes.npy"
         numpy.save(path, codes)
         return self.rows("decode", model, "--input", path).astype(numpy.float64)
+
+
+def missing(name):
+    """Whether DATA lacks the set; says so."""
+    if (DATA / name).is_dir():
+        return False
+    print(f"SKIP: there is no {DATA / name}; LATENT_DATA says where such data is", flush=True)
+    return True
 
 
 def images(kind):

@@ -1,14 +1,12 @@
 """Figures of models with Gaussian codes: -log p(x) by importance sampling, K draws a row, on rows of
-0 and 1. The MNIST lines need that data: LATENT_TEST_DATA, or ../shared/data beside the checkout."""
+0 and 1."""
 import gzip
-import os
-import pathlib
 
 import numpy
 
 import harness
+from lab import DATA, missing
 
-DATA = pathlib.Path(os.environ.get("LATENT_TEST_DATA") or harness.SOURCE / "../shared/data")
 # arXiv 1509.00519 and nbip's reproduction of it: 3,280 epochs.
 PUBLISHED = {"VAE": 86.76, "IWAE-5": 85.54, "two layers": 85.33}
 
@@ -75,8 +73,7 @@ MNIST = {
 
 
 def mnist(lab, table):
-    if not (DATA / "mnist").is_dir():
-        print(f"SKIP mnist: there is no {DATA / 'mnist'}", flush=True)
+    if missing("mnist"):
         return
     test = read_images("t10k")
     binary = numpy.random.default_rng(0).random(test.shape) < test

@@ -1,11 +1,8 @@
 """Figures of what is recommended: MovieLens-100K by the protocol of arXiv 1802.05814, on five splits of
 its users that all models share. The data may not be passed on, so without it nothing is measured."""
-import os
-import pathlib
-
 import numpy
 
-import harness
+from lab import DATA, missing
 
 SPLITS = range(5)
 HELD_OUT_USERS = 100  # of VALIDATION and of TEST each
@@ -17,15 +14,6 @@ MODELS = {
     "mult-dae": ("mult-dae", {"training": {"solver": {"gradient": {"epochs": 100}}}}, 0.463),
     "mult-vae": ("mult-vae", {"training": {"solver": {"gradient": {"epochs": 150}}}}, 0.441),
 }
-
-
-def ratings():
-    """The file of all ratings, or None."""
-    for folder in (os.environ.get("LATENT_TEST_DATA"), harness.SOURCE.parent / "shared/data",
-                   harness.SOURCE.parent.parent / "shared/data"):
-        if folder and (pathlib.Path(folder) / "movielens_100k/u.data").exists():
-            return pathlib.Path(folder) / "movielens_100k/u.data"
-    return None
 
 
 def histories(path):
@@ -59,12 +47,9 @@ def upload(lab, rows, seed):
 
 
 def recommendation(lab, table):
-    path = ratings()
-    if path is None:
-        print("SKIP recommendation: no movielens_100k/u.data in LATENT_TEST_DATA or ../shared/data",
-              flush=True)
+    if missing("movielens_100k"):
         return
-    rows, ndcg = histories(path), {}
+    rows, ndcg = histories(DATA / "movielens_100k/u.data"), {}
     for seed in SPLITS:
         dataset = upload(lab, rows, seed)
         for model, (preset, spec, _) in MODELS.items():
