@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 
+import anomaly
 import codes
 import harness
 import likelihood
@@ -17,7 +18,7 @@ import speed
 from lab import Lab
 
 FIGURES = (quality.FIGURES + codes.FIGURES + likelihood.FIGURES + recommendation.FIGURES +
-           speed.FIGURES)
+           anomaly.FIGURES + speed.FIGURES)
 
 # What the tests hold, beside the figures.
 HELD = """
