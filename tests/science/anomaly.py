@@ -59,7 +59,7 @@ def theirs(interpreter, lab, seed):
 def anomaly(lab, table):
     if missing("adbench"):
         return
-    interpreter = peers.python("pyod", "torch")
+    interpreter = peers.python("pyod", "torch", "tqdm")
     if interpreter is None:
         return
     won, lines = 0, []
