@@ -3,6 +3,7 @@
 // trained on the residual that the living ones leave.
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -150,13 +151,14 @@ class TopKPass final : public LatentPass, public WeightTerm {
     }
   }
 
-  // The dead entries that take part in a row, at their places; 0 elsewhere.
+  // The dead entries that take part in a row, at their places; 0 elsewhere. They need not be
+  // positive: one that every row leaves negative could else never come back.
   void Select(std::size_t r, std::span<Real> z) {
     const std::span<Real> inner = code_.View(code_.inner, context_.rows).row(r);
-    // What is not dead can never be among the greatest: it stands at 0, and ReLU takes the rest.
-    std::fill(z.begin(), z.end(), Real{0});
-    for (const std::uint32_t d : dead_) z[d] = std::max(inner[d], Real{0});
-    KeepGreatest(spec_.dead_k(), true, z, inner);  // whose own values have had their use
+    std::fill(z.begin(), z.end(), -std::numeric_limits<Real>::infinity());
+    for (const std::uint32_t d : dead_) z[d] = inner[d];
+    const std::size_t taken = std::min<std::size_t>(spec_.dead_k(), dead_.size());
+    KeepGreatest(taken, false, z, inner);  // whose own values have had their use
   }
 
   Real Weight(const LayerPass& decoder, std::size_t entry, std::size_t column) const {
