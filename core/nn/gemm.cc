@@ -26,12 +26,50 @@ kernels::GemmCall CallFor(ConstMatrix a, const PackedMatrix& b, Matrix c) {
   call.a_row = a.stride;
   call.a_k = 1;
   call.b = b.data();
+  call.panel_rows = b.k();
   call.c = c.data;
   call.c_row = c.stride;
   call.m = c.rows;
   call.n = c.columns;
   call.k = b.k();
   return call;
+}
+
+// Likewise with windows for a and rows first_k, first_k + 1, ... of b.
+kernels::WindowCall CallFor(const Windows& a, const PackedMatrix& b, std::size_t first_k,
+                            Matrix c) {
+  assert(a.offsets.size() == c.rows && first_k + a.segments * a.length <= b.k());
+  kernels::WindowCall call{};
+  call.gemm = CallFor(ConstMatrix(), b, c);
+  call.gemm.b += first_k * kPanel;
+  call.gemm.k = a.segments * a.length;
+  call.a = a.image;
+  call.offsets = a.offsets.data();
+  call.segments = a.segments;
+  call.length = a.length;
+  call.jump = a.jump;
+  call.step = a.step;
+  return call;
+}
+
+// Whether the kernel applies the function as it stores; else the caller has to.
+bool SetActivation(Activation activation, kernels::GemmCall& call) {
+  const bool in_store = activation == Activation::kRelu || activation == Activation::kLeakyRelu;
+  if (in_store) call.activation = FunctionOf(activation);
+  return in_store;
+}
+
+// Likewise the derivative.
+bool SetOptions(const NtOptions& options, kernels::GemmCall& call) {
+  call.accumulate = options.accumulate;
+  const bool in_store = options.activation <= Activation::kSigmoid;
+  if (in_store && options.activation != Activation::kIdentity) {
+    assert(options.outputs.rows == call.m && options.outputs.columns == call.n);
+    call.outputs = options.outputs.data;
+    call.outputs_row = options.outputs.stride;
+    call.derivative = FunctionOf(options.activation);
+  }
+  return in_store;
 }
 
 }  // namespace
@@ -57,10 +95,14 @@ void PackedMatrix::PackRows(ConstMatrix b, std::size_t first) {
   assert(b.columns == n_ && first + b.rows <= k_);
   for (std::size_t j = 0; j < n_; j += kPanel) {
     const std::size_t columns = std::min(kPanel, n_ - j);
-    for (std::size_t r = 0; r < b.rows; ++r) {
-      Real* to = cells_.data() + j * k_ + (first + r) * kPanel;
-      std::copy_n(b.data + r * b.stride + j, columns, to);
-      std::fill(to + columns, to + kPanel, Real{0});
+    Real* to = cells_.data() + j * k_ + first * kPanel;
+    for (std::size_t r = 0; r < b.rows; ++r, to += kPanel) {
+      const Real* const from = b.data + r * b.stride + j;
+      if (columns == kPanel) {
+        std::copy_n(from, kPanel, to);  // of known length: no call
+      } else {
+        std::fill(std::copy_n(from, columns, to), to + kPanel, Real{0});
+      }
     }
   }
 }
@@ -89,8 +131,7 @@ void GemmNn(ConstMatrix x, const PackedMatrix& w, std::span<const Real> bias, Ac
   assert(x.rows == y.rows && x.columns == w.k() && (bias.empty() || bias.size() == w.n()));
   kernels::GemmCall call = CallFor(x, w, y);
   call.bias = bias.empty() ? nullptr : bias.data();
-  const bool in_store = activation == Activation::kRelu || activation == Activation::kLeakyRelu;
-  if (in_store) call.activation = FunctionOf(activation);
+  const bool in_store = SetActivation(activation, call);
   kernels::Active().gemm(call);
   if (!in_store) Activate(activation, y);
 }
@@ -98,14 +139,7 @@ void GemmNn(ConstMatrix x, const PackedMatrix& w, std::span<const Real> bias, Ac
 void GemmNt(ConstMatrix dy, const PackedMatrix& wt, const NtOptions& options, Matrix dx) {
   assert(dy.rows == dx.rows && dy.columns == wt.k());
   kernels::GemmCall call = CallFor(dy, wt, dx);
-  call.accumulate = options.accumulate;
-  const bool in_store = options.activation <= Activation::kSigmoid;
-  if (in_store && options.activation != Activation::kIdentity) {
-    assert(options.outputs.rows == dx.rows && options.outputs.columns == dx.columns);
-    call.outputs = options.outputs.data;
-    call.outputs_row = options.outputs.stride;
-    call.derivative = FunctionOf(options.activation);
-  }
+  const bool in_store = SetOptions(options, call);
   kernels::Active().gemm(call);
   if (!in_store) MultiplyByDerivative(options.activation, options.outputs, dx);
 }
@@ -118,6 +152,31 @@ void GemmTn(ConstMatrix x, const PackedMatrix& dy, std::size_t first, bool accum
   call.a_k = x.stride;
   call.accumulate = accumulate;
   kernels::Active().gemm(call);
+}
+
+void GemmNn(const Windows& x, const PackedMatrix& w, std::span<const Real> bias,
+            Activation activation, Matrix y) {
+  kernels::WindowCall call = CallFor(x, w, 0, y);
+  assert(call.gemm.k == w.k() && (bias.empty() || bias.size() == w.n()));
+  call.gemm.bias = bias.empty() ? nullptr : bias.data();
+  const bool in_store = SetActivation(activation, call.gemm);
+  kernels::Active().window_gemm(call);
+  if (!in_store) Activate(activation, y);
+}
+
+void GemmNt(const Windows& dy, const PackedMatrix& wt, const NtOptions& options, Matrix dx) {
+  kernels::WindowCall call = CallFor(dy, wt, 0, dx);
+  assert(call.gemm.k == wt.k());
+  const bool in_store = SetOptions(options, call.gemm);
+  kernels::Active().window_gemm(call);
+  if (!in_store) MultiplyByDerivative(options.activation, options.outputs, dx);
+}
+
+void GemmPart(const Windows& a, const PackedMatrix& b, std::size_t first_k, bool accumulate,
+              Matrix c) {
+  kernels::WindowCall call = CallFor(a, b, first_k, c);
+  call.gemm.accumulate = accumulate;
+  kernels::Active().window_gemm(call);
 }
 
 LATENT_NUMERICS_END

@@ -68,6 +68,23 @@ void GemmNt(ConstMatrix dy, const PackedMatrix& wt, const NtOptions& options, Ma
 // `accumulate` each chain starts at what dw holds. Fastest for slices of a multiple of 6 rows.
 void GemmTn(ConstMatrix x, const PackedMatrix& dy, std::size_t first, bool accumulate, Matrix dw);
 
+// A left-hand operand that is read where it lies in an image, in place of a matrix: entry
+// (i, u * length + v) is image[offsets[i] + u * jump + v * step], for u < segments, v < length.
+struct Windows {
+  const Real* image = nullptr;
+  std::span<const std::size_t> offsets;
+  std::size_t segments = 0, length = 0, jump = 0, step = 1;
+};
+// As above, with windows for x or dy.
+void GemmNn(const Windows& x, const PackedMatrix& w, std::span<const Real> bias,
+            Activation activation, Matrix y);
+void GemmNt(const Windows& dy, const PackedMatrix& wt, const NtOptions& options, Matrix dx);
+// The part of the chains of C = A B, or C += A B with `accumulate`, that rows first_k, first_k + 1,
+// ... of B make up, as many as windows have entries. Parts in rising order, the later ones with
+// `accumulate`, give the bits of one call.
+void GemmPart(const Windows& a, const PackedMatrix& b, std::size_t first_k, bool accumulate,
+              Matrix c);
+
 LATENT_NUMERICS_END
 
 #endif  // LATENT_CORE_NN_GEMM_H_

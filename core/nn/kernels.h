@@ -23,7 +23,8 @@ struct GemmCall {
   const Real* a;  // entry (i, k) is a[i * a_row + k * a_k]; one of the strides is 1
   size_t a_row;
   size_t a_k;
-  const Real* b;  // packed panels
+  const Real* b;      // packed panels, from the first of the k rows that take part
+  size_t panel_rows;  // rows that the operand was packed with, >= k
   Real* c;
   size_t c_row;
   size_t m, n, k;
@@ -33,6 +34,15 @@ struct GemmCall {
   const Real* outputs;  // null, or [m x n]: multiply by the derivative of
   size_t outputs_row;   //
   Function derivative;  // this function up to kSigmoid, computed from its outputs
+};
+
+// Likewise with A in an image: entry (i, u * length + v) is a[offsets[i] + u * jump + v * step].
+// The call's own a, a_row and a_k are not used; its k is segments * length.
+struct WindowCall {
+  GemmCall gemm;
+  const Real* a;
+  const size_t* offsets;
+  size_t segments, length, jump, step;
 };
 
 // ApplyAdam's constants in the precision of the weights.
@@ -53,6 +63,7 @@ struct SgdConstants {
 
 struct Table {
   void (*gemm)(const GemmCall& call);
+  void (*window_gemm)(const WindowCall& call);
   // out[i] = f(in[i]); in == out is allowed.
   void (*exp)(const Real* in, Real* out, size_t count);
   void (*log)(const Real* in, Real* out, size_t count);

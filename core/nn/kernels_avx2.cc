@@ -111,9 +111,9 @@ inline void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
       sums[r][v] = Start(call, i + r, column, count);
     }
   }
-  const size_t panel = call.k * kPanel;
+  const size_t panel = call.panel_rows * kPanel;
   const float* a = rows.a;
-  const float* b = call.b + j * call.k + rows.first * kPanel;
+  const float* b = call.b + j * call.panel_rows + rows.first * kPanel;
   const size_t row = rows.row, step = rows.step;
   for (size_t k = rows.count; k != 0; --k) {
     // The fewer operands wait in registers beside the sums; the other ones pass one by one.
@@ -231,6 +231,69 @@ void TransposedGemm(const GemmCall& call) {
   }
 }
 
+// kRows x 16 entries of c from (i, j).
+template <size_t kRows>
+inline void WindowTile(const WindowCall& windows, size_t i, size_t j) {
+  const GemmCall& call = windows.gemm;
+  const size_t left = Left(call, j), right = Left(call, j + 8);
+  __m256 sums[kRows][2];
+  const float* a[kRows];
+#pragma GCC unroll 8
+  for (size_t r = 0; r < kRows; ++r) {
+    sums[r][0] = Start(call, i + r, j, left);
+    sums[r][1] = Start(call, i + r, j + 8, right);
+    a[r] = windows.a + windows.offsets[i + r];
+  }
+  const float* b = call.b + j * call.panel_rows;
+  const size_t step = windows.step, end = windows.length * step;
+  for (size_t u = windows.segments; u != 0; --u) {
+    for (size_t v = 0; v != end; v += step) {
+      const __m256 lanes0 = _mm256_loadu_ps(b), lanes1 = _mm256_loadu_ps(b + 8);
+#pragma GCC unroll 8
+      for (size_t r = 0; r < kRows; ++r) {
+        const __m256 factor = _mm256_broadcast_ss(a[r] + v);
+        sums[r][0] = _mm256_fmadd_ps(factor, lanes0, sums[r][0]);
+        sums[r][1] = _mm256_fmadd_ps(factor, lanes1, sums[r][1]);
+      }
+      b += kPanel;
+    }
+#pragma GCC unroll 8
+    for (size_t r = 0; r < kRows; ++r) a[r] += windows.jump;
+  }
+#pragma GCC unroll 8
+  for (size_t r = 0; r < kRows; ++r) {
+    Finish(call, i + r, j, left, sums[r][0]);
+    Finish(call, i + r, j + 8, right, sums[r][1]);
+  }
+}
+
+void WindowGemm(const WindowCall& call) {
+  for (size_t j = 0; j < call.gemm.n; j += kPanel) {
+    for (size_t i = 0, height; i < call.gemm.m; i += height) {
+      height = NextRows(call.gemm.m - i);
+      switch (height) {
+        case 1:
+          WindowTile<1>(call, i, j);
+          break;
+        case 2:
+          WindowTile<2>(call, i, j);
+          break;
+        case 3:
+          WindowTile<3>(call, i, j);
+          break;
+        case 4:
+          WindowTile<4>(call, i, j);
+          break;
+        case 5:
+          WindowTile<5>(call, i, j);
+          break;
+        default:
+          WindowTile<6>(call, i, j);
+      }
+    }
+  }
+}
+
 void Gemm(const GemmCall& call) {
   if (call.a_k == 1) {
     RowGemm(call);
@@ -241,10 +304,10 @@ void Gemm(const GemmCall& call) {
 
 }  // namespace
 
-const Table kAvx2 = {Gemm,         ExpSpan,         LogSpan,  TanhSpan,          SigmoidSpan,
-                     SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan, SiluSlopeSpan,
-                     BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,     SgdSpan,
-                     AdamSpan};
+const Table kAvx2 = {Gemm,          WindowGemm,   ExpSpan,         LogSpan,  TanhSpan,
+                     SigmoidSpan,   SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan,
+                     SiluSlopeSpan, BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,
+                     SgdSpan,       AdamSpan};
 
 }  // namespace kernels
 LATENT_NUMERICS_END

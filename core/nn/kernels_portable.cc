@@ -34,8 +34,9 @@ Real ActivateScalar(Function function, Real x) {
   return x;
 }
 
-// One row of one panel.
-void Panel(const GemmCall& call, size_t i, size_t j) {
+// One row of one panel; add(sums) runs its chains.
+template <typename Add>
+inline void Panel(const GemmCall& call, size_t i, size_t j, const Add& add) {
   const size_t columns = call.n - j < kPanel ? call.n - j : kPanel;
   Real* c = call.c + i * call.c_row + j;
   alignas(16) Real cells[kPanel] = {};
@@ -43,19 +44,9 @@ void Panel(const GemmCall& call, size_t i, size_t j) {
     if (call.accumulate) cells[x] = c[x];
     if (call.bias != nullptr) cells[x] = call.bias[j + x];
   }
-  const Real* a = call.a + i * call.a_row;
-  const Real* b = call.b + j * call.k;
   Lanes sums[kPanel / kWidth];
   memcpy(sums, cells, sizeof sums);
-  for (size_t k = 0; k < call.k; ++k) {
-    const Real factor = a[k * call.a_k];
-#pragma GCC unroll 8
-    for (size_t v = 0; v < kPanel / kWidth; ++v) {
-      Lanes lanes;
-      memcpy(&lanes, b + k * kPanel + v * kWidth, sizeof lanes);
-      sums[v] += factor * lanes;
-    }
-  }
+  add(sums);
   memcpy(cells, sums, sizeof sums);
   for (size_t x = 0; x < columns; ++x) {
     Real value = ActivateScalar(call.activation, cells[x]);
@@ -66,18 +57,50 @@ void Panel(const GemmCall& call, size_t i, size_t j) {
   }
 }
 
+// sums += a[0], a[step], ... times `count` rows of a panel.
+inline void AddProducts(const Real* a, size_t step, size_t count, const Real* b, Lanes* sums) {
+  for (size_t k = 0; k < count; ++k) {
+    const Real factor = a[k * step];
+#pragma GCC unroll 8
+    for (size_t v = 0; v < kPanel / kWidth; ++v) {
+      Lanes lanes;
+      memcpy(&lanes, b + k * kPanel + v * kWidth, sizeof lanes);
+      sums[v] += factor * lanes;
+    }
+  }
+}
+
 void Gemm(const GemmCall& call) {
   for (size_t j = 0; j < call.n; j += kPanel) {
-    for (size_t i = 0; i < call.m; ++i) Panel(call, i, j);
+    const Real* b = call.b + j * call.panel_rows;
+    for (size_t i = 0; i < call.m; ++i) {
+      const Real* a = call.a + i * call.a_row;
+      Panel(call, i, j, [&](Lanes* sums) { AddProducts(a, call.a_k, call.k, b, sums); });
+    }
+  }
+}
+
+void WindowGemm(const WindowCall& call) {
+  for (size_t j = 0; j < call.gemm.n; j += kPanel) {
+    const Real* b = call.gemm.b + j * call.gemm.panel_rows;
+    for (size_t i = 0; i < call.gemm.m; ++i) {
+      const Real* a = call.a + call.offsets[i];
+      Panel(call.gemm, i, j, [&](Lanes* sums) {
+        for (size_t u = 0; u < call.segments; ++u) {
+          AddProducts(a + u * call.jump, call.step, call.length, b + u * call.length * kPanel,
+                      sums);
+        }
+      });
+    }
   }
 }
 
 }  // namespace
 
-const Table kPortable = {Gemm,         ExpSpan,         LogSpan,  TanhSpan,          SigmoidSpan,
-                         SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan, SiluSlopeSpan,
-                         BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,     SgdSpan,
-                         AdamSpan};
+const Table kPortable = {Gemm,          WindowGemm,   ExpSpan,         LogSpan,  TanhSpan,
+                         SigmoidSpan,   SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan,
+                         SiluSlopeSpan, BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,
+                         SgdSpan,       AdamSpan};
 
 }  // namespace kernels
 LATENT_NUMERICS_END
