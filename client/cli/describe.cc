@@ -83,11 +83,22 @@ void AddRepeated(const Message& message, const FieldDescriptor& field, const std
   table->AddRow({name, absl::StrJoin(values, ", ")});
 }
 
+std::string ActivationText(v1::Activation activation) {
+  return ShortEnum(
+      *google::protobuf::GetEnumDescriptor<v1::Activation>()->FindValueByNumber(activation));
+}
+
+// "256 RELU", "14x14x32 RELU (5x5, stride 2)", "28x28x1 IDENTITY (transposed 5x5, stride 2)".
 std::string LayerText(const v1::Layer& layer) {
-  return absl::StrCat(
-      layer.dense().units(), " ",
-      ShortEnum(*google::protobuf::GetEnumDescriptor<v1::Activation>()->FindValueByNumber(
-          layer.dense().activation())));
+  if (!layer.has_convolution() && !layer.has_transposed_convolution()) {
+    return absl::StrCat(layer.dense().units(), " ", ActivationText(layer.dense().activation()));
+  }
+  const v1::ConvolutionLayer& c =
+      layer.has_convolution() ? layer.convolution() : layer.transposed_convolution();
+  return absl::StrCat(c.output().height(), "x", c.output().width(), "x", c.output().channels(), " ",
+                      ActivationText(c.activation()), " (",
+                      layer.has_convolution() ? "" : "transposed ", c.kernel(), "x", c.kernel(),
+                      ", stride ", c.stride(), ")");
 }
 
 void AddLabels(const google::protobuf::Map<std::string, std::string>& labels, Table* table) {
@@ -154,7 +165,8 @@ std::string FormatLayers(const v1::TrainingPlan& plan) {
   for (const v1::Layer& layer : model.encoder().layers()) steps.push_back(LayerText(layer));
   steps.push_back(absl::StrCat("[", model.latent().dim(), LatentKind(model.latent()), "]"));
   for (const v1::Layer& layer : model.decoder().layers()) steps.push_back(LayerText(layer));
-  steps.push_back(absl::StrCat(plan.data().columns()));
+  steps.push_back(model.decoder().has_output() ? LayerText(model.decoder().output())
+                                               : absl::StrCat(plan.data().columns()));
   return absl::StrJoin(steps, " -> ");
 }
 

@@ -17,6 +17,7 @@
 #include "core/eval/metric_table.h"
 #include "core/eval/pca_baseline.h"
 #include "core/eval/probe.h"
+#include "core/model/image_layers.h"
 
 namespace latent {
 namespace {
@@ -205,13 +206,16 @@ absl::StatusOr<Evaluation> Evaluate(const Autoencoder& model, const v1::Training
 std::uint64_t EvaluationBytes(const v1::TrainingPlan& plan) {
   const std::uint64_t columns = plan.data().columns();
   const std::uint64_t dim = plan.architecture().latent().dim();
-  std::uint64_t widest = columns + dim;
+  std::uint64_t layers = 0;
   for (const v1::Network* network :
        {&plan.architecture().encoder(), &plan.architecture().decoder()}) {
-    for (const v1::Layer& layer : network->layers()) widest += layer.dense().units();
+    for (const v1::Layer& layer : network->layers()) layers += OutputsOf(layer);
   }
-  // A batch in all layers, and what it is compared with.
-  const std::uint64_t passes = 4 * kEvaluationBatchRows * widest * sizeof(float);
+  // A batch in all layers, of which wide ones see fewer rows at a time, and what it is compared
+  // with.
+  const std::uint64_t held =
+      std::min(kEvaluationBatchRows * layers, 8 * layers + (std::uint64_t{1} << 20));
+  const std::uint64_t passes = 4 * (kEvaluationBatchRows * (columns + dim) + held) * sizeof(float);
   return passes + std::max({PcaBasisBytes(plan), ProbeBytes(plan), CodeScaleBytes(plan)});
 }
 

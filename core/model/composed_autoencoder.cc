@@ -15,10 +15,6 @@
 LATENT_NUMERICS_BEGIN
 namespace {
 
-// Rows that pass through the layers together: bounds the workspace and keeps it in cache. Bits do
-// not depend on it.
-constexpr std::size_t kChunkRows = 256;
-
 Matrix SliceOf(const Matrix& m, std::size_t first, std::size_t count) {
   return m.data == nullptr ? m : m.slice_rows(first, count);
 }
@@ -49,9 +45,9 @@ bool NeedsDecoder(const ForwardOutputs& o) {
 
 // Calls fn(first, count) for consecutive chunks of `rows`.
 template <typename Fn>
-void ForChunks(std::size_t rows, const Fn& fn) {
-  for (std::size_t first = 0; first < rows; first += kChunkRows) {
-    fn(first, std::min(kChunkRows, rows - first));
+void ForChunks(std::size_t rows, std::size_t chunk, const Fn& fn) {
+  for (std::size_t first = 0; first < rows; first += chunk) {
+    fn(first, std::min(chunk, rows - first));
   }
 }
 
@@ -62,6 +58,12 @@ std::string_view BytesOf(std::span<const Real> values) {
 void HashLayer(const NetworkLayer& layer, const ParameterSet& parameters, Sha256& hash) {
   hash.Update(absl::StrCat(layer.name, ":", layer.inputs, "x", layer.outputs, ":",
                            static_cast<int>(layer.activation), ";"));
+  if (layer.convolution) {
+    const Convolution& c = *layer.convolution;
+    hash.Update(absl::StrCat(layer.transposed ? "transposed:" : "convolution:", c.width, ",",
+                             c.channels, ",", c.kernel, ",", c.stride, ",", c.padding, ",",
+                             c.map_width, ";"));
+  }
   hash.Update(BytesOf(parameters.span(layer.weight)));
   hash.Update(BytesOf(parameters.span(layer.bias)));
 }
@@ -145,7 +147,7 @@ ConstMatrix ComposedAutoencoder::Target(ConstMatrix rows, ConstMatrix scaled) co
 
 void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& outputs,
                                   Workspace& ws) const {
-  ForChunks(rows.rows, [&](std::size_t first, std::size_t count) {
+  ForChunks(rows.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
     const ConstMatrix chunk = rows.slice_rows(first, count);
     const ForwardOutputs out = SliceOf(outputs, first, count);
     const ConstMatrix scaled = Scaled(chunk, ws);
@@ -164,7 +166,7 @@ void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& output
 
 void ComposedAutoencoder::Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const {
   const RowLikelihood& likelihood = *parts_->likelihood;
-  ForChunks(codes.rows, [&](std::size_t first, std::size_t count) {
+  ForChunks(codes.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
     const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
     for (std::size_t r = 0; r < count; ++r) {
       likelihood.ToMean(parameters.row(r));
@@ -175,7 +177,7 @@ void ComposedAutoencoder::Decode(ConstMatrix codes, Matrix rows, Workspace& ws) 
 
 void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes,
                                              std::span<double> nats, Workspace& ws) const {
-  ForChunks(rows.rows, [&](std::size_t first, std::size_t count) {
+  ForChunks(rows.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
     const ConstMatrix chunk = rows.slice_rows(first, count);
     const ConstMatrix target = Target(chunk, Scaled(chunk, ws));
     const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
@@ -246,7 +248,8 @@ void ComposedAutoencoder::ScaleRows(ConstMatrix rows, Matrix scaled) const {
 absl::Status ComposedAutoencoder::SetLinear(MatrixView<const double> components,
                                             std::span<const double> mean) {
   const Network& network = parts_->network;
-  const bool linear = network.encoder.empty() && network.decoder.size() == 1 && !variational() &&
+  const bool linear = network.encoder.empty() && network.decoder.size() == 1 &&
+                      !network.decoder.front().convolution && !variational() &&
                       network.latent->code().activation == Activation::kIdentity &&
                       parts_->spec.likelihood().has_gaussian();
   if (!linear || components.rows != latent_dim() || components.columns != columns()) {

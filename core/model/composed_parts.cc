@@ -1,5 +1,6 @@
 #include "core/model/composed_parts.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "core/model/penalty.h"
@@ -11,6 +12,20 @@ namespace {
 std::vector<double> Rounded(std::vector<double> values) {
   for (double& v : values) v = static_cast<double>(static_cast<Real>(v));
   return values;
+}
+
+bool ReadsTransposed(const v1::ModelSpec& spec, const Network& network) {
+  const auto transposed = [](const NetworkLayer& layer) { return layer.transposed; };
+  return spec.tied_weights() ||
+         std::any_of(network.encoder.begin(), network.encoder.end(), transposed) ||
+         std::any_of(network.decoder.begin(), network.decoder.end(), transposed);
+}
+
+std::size_t ChunkRows(const Network& network) {
+  std::size_t widest = 1;
+  for (const NetworkLayer& layer : network.encoder) widest = std::max(widest, layer.outputs);
+  for (const NetworkLayer& layer : network.decoder) widest = std::max(widest, layer.inputs);
+  return std::clamp<std::size_t>((std::size_t{1} << 18) / widest, 8, 256);
 }
 
 ColumnStatistics RoundedStatistics(const ColumnStatistics& s) {
@@ -37,7 +52,8 @@ ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
       means(statistics.mean.begin(), statistics.mean.end()),
       network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
       likelihood(MakeLikelihood(spec.likelihood(), &parameters)),
-      pack_backward(spec.tied_weights()) {
+      pack_backward(ReadsTransposed(spec, network)),
+      chunk_rows(ChunkRows(network)) {
   parameters.Allocate();
   packed.resize(parameters.segments().size());
 }

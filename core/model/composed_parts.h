@@ -58,7 +58,10 @@ struct ComposedAutoencoder::Parts {
   Network network;
   std::unique_ptr<RowLikelihood> likelihood;
   std::vector<DensePacked> packed;  // by segment; weights only
-  bool pack_backward = false;       // tied weights and training read both packings
+  bool pack_backward = false;  // tied weights, transposed layers and training read both packings
+  // Rows that pass through the layers together: bounds the workspace and keeps it in cache. Bits do
+  // not depend on it.
+  std::size_t chunk_rows;
 };
 
 LATENT_NUMERICS_END

@@ -33,8 +33,7 @@ class OneBlockPass final : public GaussianPass {
     const std::size_t begin = first * terms_.draws;
     const std::size_t n = count * terms_.draws;
     const Matrix dz(head_.draw_delta.data(), context_.rows * terms_.draws, head_.dim);
-    DenseBackwardData(decoder.View(decoder.delta, context_.rows).slice_rows(begin, n),
-                      context_.BackwardWeights(*decoder.layer), {}, dz.slice_rows(begin, n));
+    context_.BackwardData(decoder, begin, {}, dz.slice_rows(begin, n));
     BackwardHeads(first, count);
   }
 

@@ -42,13 +42,19 @@ void ComposedAutoencoder::Initialise(std::uint64_t seed) {
   network.latent->Initialise(weights_seed, parameters);
   for (const NetworkLayer& layer : network.decoder) DrawWeights(layer, weights_seed, parameters);
   // The decoder starts at the mean row, whatever the code.
+  // The biases of a convolution stand for all cells of a channel.
   const std::span<Real> bias = parameters.span(network.decoder.back().bias);
-  std::vector<Real> mean(bias.size());
-  for (std::size_t c = 0; c < bias.size(); ++c) {
+  std::vector<Real> mean(columns());
+  std::vector<double> sums(bias.size());
+  for (std::size_t c = 0; c < mean.size(); ++c) {
     const double scaled = (parts.statistics.mean[c] - static_cast<double>(parts.scaling.shift(c))) /
                           static_cast<double>(parts.scaling.scale(c));
-    bias[c] = parts.likelihood->OutputBias(scaled);
+    sums[c % bias.size()] += scaled;
     mean[c] = static_cast<Real>(scaled);
+  }
+  const auto shared = static_cast<double>(mean.size() / bias.size());
+  for (std::size_t i = 0; i < bias.size(); ++i) {
+    bias[i] = parts.likelihood->OutputBias(sums[i] / shared);
   }
   parts.likelihood->InitialiseLearned(parameters);
   parts.ApplyUnitNorm();

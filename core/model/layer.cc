@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/model/image_layers.h"
 #include "core/nn/init.h"
 
 LATENT_NUMERICS_BEGIN
@@ -11,10 +12,29 @@ NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
                       const NetworkLayer* partner) {
   NetworkLayer layer{
       .name = std::move(name), .inputs = inputs, .outputs = outputs, .activation = activation};
-  layer.transposed = partner != nullptr;
-  layer.weight = layer.transposed ? partner->weight
-                                  : parameters->Add(layer.name + ".weight", inputs, outputs, true);
+  layer.transposed = layer.borrowed = partner != nullptr;
+  layer.weight = layer.borrowed ? partner->weight
+                                : parameters->Add(layer.name + ".weight", inputs, outputs, true);
   layer.bias = parameters->Add(layer.name + ".bias", outputs, 1, false);
+  return layer;
+}
+
+NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, ParameterSet* parameters,
+                            const NetworkLayer* partner) {
+  const Convolution shape = ShapeOf(spec);
+  NetworkLayer layer{.name = std::move(name),
+                     .inputs = shape.image_cells(),
+                     .outputs = shape.map_cells(),
+                     .activation = ActivationOf(ConvolutionOf(spec).activation())};
+  layer.transposed = spec.has_transposed_convolution();
+  if (layer.transposed) std::swap(layer.inputs, layer.outputs);
+  layer.borrowed = partner != nullptr;
+  layer.convolution = shape;
+  layer.weight = layer.borrowed ? partner->weight
+                                : parameters->Add(layer.name + ".weight", shape.patch(),
+                                                  shape.map_channels, true);
+  layer.bias = parameters->Add(layer.name + ".bias",
+                               layer.transposed ? shape.channels : shape.map_channels, 1, false);
   return layer;
 }
 
@@ -40,17 +60,22 @@ Activation ActivationOf(v1::Activation activation) {
 }
 
 void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& parameters) {
-  if (layer.transposed) return;
+  if (layer.borrowed) return;
   const Activation f = layer.activation;
   const bool rectified = f == Activation::kRelu || f == Activation::kLeakyRelu ||
                          f == Activation::kElu || f == Activation::kSilu ||
                          f == Activation::kSoftplus;
   const auto tensor = static_cast<std::uint32_t>(layer.weight);
   const Matrix weights = parameters.matrix(layer.weight);
+  Fans fans{.inputs = static_cast<double>(layer.inputs),
+            .outputs = static_cast<double>(layer.outputs)};
+  if (layer.convolution) {
+    fans = layer.transposed ? layer.convolution->ImageFans() : layer.convolution->MapFans();
+  }
   if (rectified) {
-    HeNormal(seed, tensor, weights);
+    HeNormal(seed, tensor, fans, weights);
   } else {
-    GlorotUniform(seed, tensor, weights);
+    GlorotUniform(seed, tensor, fans, weights);
   }
 }
 
@@ -62,9 +87,16 @@ void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
 void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
                const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y,
                Activation activation) {
-  const DensePacked& weights = packed[layer.weight];
-  DenseForward(x, layer.transposed ? weights.backward : weights.forward,
-               parameters.span(layer.bias), activation, y);
+  const PackedMatrix& weights =
+      layer.transposed ? packed[layer.weight].backward : packed[layer.weight].forward;
+  const std::span<const Real> bias = parameters.span(layer.bias);
+  if (!layer.convolution) {
+    DenseForward(x, weights, bias, activation, y);
+  } else if (layer.transposed) {
+    TransposedForward(*layer.convolution, x, weights, bias, activation, y);
+  } else {
+    ConvolutionForward(*layer.convolution, x, weights, bias, activation, y);
+  }
 }
 
 LATENT_NUMERICS_END

@@ -1,22 +1,26 @@
-// One dense layer of a model: its name, shape and place in a ParameterSet, and how to run it.
+// One layer of a model: its name, shape and place in a ParameterSet, and how to run it.
 // Immutable once made; any thread. Not its job: gradients (layer_pass.h).
 #ifndef LATENT_CORE_MODEL_LAYER_H_
 #define LATENT_CORE_MODEL_LAYER_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "core/model/parameters.h"
 #include "core/nn/activation.h"
+#include "core/nn/convolution.h"
 #include "core/nn/dense.h"
 #include "core/nn/matrix.h"
 #include "latent/v1/spec.pb.h"
 
 LATENT_NUMERICS_BEGIN
 
-// y = f(x W + b), or f(x Wᵀ + b) where a tied decoder layer borrows its encoder layer's W.
+// y = f(x W + b), or f(x Wᵀ + b) where a tied decoder layer borrows its encoder layer's W. Of
+// convolutions W is [patch x map channels] and the product one for each place of the map; the
+// transposed ones use Wᵀ, whoever owns W.
 struct NetworkLayer {
   std::string name;  // e.g. "encoder.0"; its parameters are name.weight and name.bias
   std::size_t inputs = 0, outputs = 0;
@@ -24,12 +28,26 @@ struct NetworkLayer {
   std::size_t weight = 0;  // segment [inputs x outputs], if borrowed [outputs x inputs]
   std::size_t bias = 0;    // segment
   bool transposed = false;
+  bool borrowed = false;  // the weights are another layer's
+  std::optional<Convolution> convolution = {};
+
+  // The side of the layer that W's columns stand for, as a matrix with one row for each place: how
+  // many places a row has, and what a place has. Of dense layers the row is the one place.
+  std::size_t places() const { return convolution ? convolution->positions() : 1; }
+  std::size_t narrow() const {
+    if (convolution) return convolution->map_channels;
+    return transposed ? inputs : outputs;
+  }
 };
 
 // A layer with its own weights, or those of `partner`; adds its segments to `parameters`.
 NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
                       Activation activation, ParameterSet* parameters,
                       const NetworkLayer* partner = nullptr);
+
+// Likewise for a convolution or its transpose in which FindProblem (image_layers.h) finds nothing.
+NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, ParameterSet* parameters,
+                            const NetworkLayer* partner = nullptr);
 
 // The function that a spec names; identity for what CheckArchitecture refuses.
 Activation ActivationOf(v1::Activation activation);

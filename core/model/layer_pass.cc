@@ -8,7 +8,22 @@ LATENT_NUMERICS_BEGIN
 
 std::uint64_t CellsOf(const NetworkLayer& layer, std::uint64_t factor) {
   const std::uint64_t inner = DerivativeNeedsInput(layer.activation) ? layer.outputs : 0;
+  if (layer.convolution) {
+    const std::uint64_t panels =
+        (layer.narrow() + PackedMatrix::kPanelColumns - 1) / PackedMatrix::kPanelColumns;
+    const std::uint64_t packed = layer.places() * panels * PackedMatrix::kPanelColumns;
+    return factor * (2 * layer.outputs + packed + inner);
+  }
   return factor * (3 * std::max(layer.inputs, layer.outputs) + inner);
+}
+
+void LayerPass::WeightGradient(std::size_t batch_rows, std::size_t first, bool accumulate,
+                               Matrix dw) const {
+  if (layer->convolution) {
+    ConvolutionWeightGradient(*layer->convolution, Left(batch_rows), packed, first, accumulate, dw);
+  } else {
+    DenseWeightGradient(Left(batch_rows), packed, first, accumulate, dw);
+  }
 }
 
 PassContext::PassContext(const v1::ModelSpec& model_spec, const ParameterSet& model_parameters,
@@ -30,7 +45,7 @@ void PassContext::Attach(LayerPass& pass, const NetworkLayer& layer, const Align
     pass.inner.Resize(max_batch * factor * layer.outputs);
   }
   pass.delta.Resize(max_batch * factor * layer.outputs);
-  pass.packed.Resize(max_batch * factor, layer.transposed ? layer.inputs : layer.outputs);
+  pass.ResizePacked(max_batch);
 }
 
 void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) const {
@@ -73,6 +88,19 @@ const PackedMatrix& PassContext::BackwardWeights(const NetworkLayer& layer) cons
   return layer.transposed ? weights.forward : weights.backward;
 }
 
+void PassContext::BackwardData(const LayerPass& upper, std::size_t begin, const NtOptions& options,
+                               Matrix dx) const {
+  const ConstMatrix dy = upper.View(upper.delta, rows).slice_rows(begin, dx.rows);
+  const PackedMatrix& weights = BackwardWeights(*upper.layer);
+  if (!upper.layer->convolution) {
+    DenseBackwardData(dy, weights, options, dx);
+  } else if (upper.layer->transposed) {
+    TransposedBackwardData(*upper.layer->convolution, dy, weights, options, dx);
+  } else {
+    ConvolutionBackwardData(*upper.layer->convolution, dy, weights, options, dx);
+  }
+}
+
 void PassContext::CarryBack(const LayerPass& upper, LayerPass& lower, std::size_t first,
                             std::size_t count) {
   const std::size_t begin = first * upper.row_factor;
@@ -80,9 +108,7 @@ void PassContext::CarryBack(const LayerPass& upper, LayerPass& lower, std::size_
   const NtOptions options{.accumulate = SeedPenalty(lower, first, count),
                           .activation = lower.layer->activation,
                           .outputs = lower.SlopeValues(rows).slice_rows(begin, n)};
-  DenseBackwardData(upper.View(upper.delta, rows).slice_rows(begin, n),
-                    BackwardWeights(*upper.layer), options,
-                    lower.View(lower.delta, rows).slice_rows(begin, n));
+  BackwardData(upper, begin, options, lower.View(lower.delta, rows).slice_rows(begin, n));
 }
 
 LATENT_NUMERICS_END

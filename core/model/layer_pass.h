@@ -30,7 +30,7 @@ struct LayerPass {
   AlignedBuffer output;  // after the activation
   AlignedBuffer inner;   // before it; where DerivativeNeedsInput, else empty
   AlignedBuffer delta;   // gradient before the activation
-  PackedMatrix packed;   // deltas; of a borrowing layer the inputs: what its dW needs on the right
+  PackedMatrix packed;   // one row a place: deltas, of a transposed layer inputs
 
   Matrix View(const AlignedBuffer& buffer, std::size_t batch_rows) const {
     return {buffer.data(), batch_rows * row_factor, layer->outputs};
@@ -42,6 +42,20 @@ struct LayerPass {
   ConstMatrix Input(std::size_t batch_rows) const {
     return {input->data(), batch_rows * row_factor, layer->inputs};
   }
+  // The gradient by W is a sum of products of what stands on W's two sides: on the right (that of
+  // its columns) what `packed` holds, on the left the rest.
+  ConstMatrix Right(std::size_t batch_rows) const {
+    const ConstMatrix whole = layer->transposed ? Input(batch_rows) : View(delta, batch_rows);
+    return {whole.data, whole.rows * layer->places(), layer->narrow()};
+  }
+  ConstMatrix Left(std::size_t batch_rows) const {
+    return layer->transposed ? View(delta, batch_rows) : Input(batch_rows);
+  }
+  void ResizePacked(std::size_t batch_rows) {
+    packed.Resize(batch_rows * row_factor * layer->places(), layer->narrow());
+  }
+  // Rows first, first + 1, ... of the gradient by W, when all deltas are packed.
+  void WeightGradient(std::size_t batch_rows, std::size_t first, bool accumulate, Matrix dw) const;
 };
 
 // Numbers that Attach makes room for, for each row of a batch.
@@ -81,6 +95,9 @@ struct PassContext {
   bool SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count);
   // Carries deltas of `upper` down to `lower`, whose deltas start with its penalty.
   void CarryBack(const LayerPass& upper, LayerPass& lower, std::size_t first, std::size_t count);
+  // The gradient at the upper layer's inputs, for rows [begin, begin + dx.rows) of that layer.
+  void BackwardData(const LayerPass& upper, std::size_t begin, const NtOptions& options,
+                    Matrix dx) const;
   const PackedMatrix& BackwardWeights(const NetworkLayer& layer) const;
 
   const v1::ModelSpec& spec;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/model/corruption.h"
+#include "core/model/image_layers.h"
 #include "core/model/likelihood.h"
 
 LATENT_NUMERICS_BEGIN
@@ -17,29 +18,51 @@ bool Known(v1::Activation activation) {
 
 // The decoder's hidden layers, mirrored from the encoder's unless given.
 v1::Network DecoderOf(const v1::ModelSpec& spec) {
-  if (spec.has_decoder()) return spec.decoder();
-  v1::Network mirrored = spec.encoder();
-  std::reverse(mirrored.mutable_layers()->begin(), mirrored.mutable_layers()->end());
-  return mirrored;
+  return spec.has_decoder() ? spec.decoder() : MirrorOf(spec.encoder());
 }
 
-void CheckLayers(const v1::Network& network, const std::string& path, FieldErrors& errors) {
+// A layer that reads `width` numbers.
+void CheckLayer(const v1::Layer& layer, std::uint64_t width, const std::string& path,
+                FieldErrors& errors) {
+  if (IsConvolution(layer)) {
+    const LayerProblem problem = FindProblem(layer, width);
+    if (problem.description.empty()) return;
+    errors.Add(absl::StrCat(path, ".", KindName(layer), ".", problem.field), problem.description);
+    return;
+  }
+  const v1::DenseLayer& dense = layer.dense();
+  if (dense.units() < 1) errors.Add(path + ".dense.units", "expected at least 1");
+  if (!Known(dense.activation())) errors.Add(path + ".dense.activation", "expected an activation");
+}
+
+// Returns the width of what the layers give.
+std::uint64_t CheckLayers(const v1::Network& network, std::uint64_t width, const std::string& path,
+                          FieldErrors& errors) {
   for (int i = 0; i < network.layers_size(); ++i) {
-    const v1::DenseLayer& dense = network.layers(i).dense();
-    const std::string layer = absl::StrCat(path, ".layers[", i, "].dense");
-    if (dense.units() < 1) errors.Add(layer + ".units", "expected at least 1");
-    if (!Known(dense.activation())) errors.Add(layer + ".activation", "expected an activation");
+    CheckLayer(network.layers(i), width, absl::StrCat(path, ".layers[", i, "]"), errors);
+    width = OutputsOf(network.layers(i));
+  }
+  return width;
+}
+
+void CheckNetworks(const v1::ModelSpec& spec, std::size_t columns, FieldErrors& errors) {
+  CheckLayers(spec.encoder(), columns, "architecture.encoder", errors);
+  if (spec.encoder().has_output()) errors.Add("architecture.encoder.output", "expected none");
+  if (!spec.has_decoder()) return;  // a mirror has no faults of its own
+  const v1::Network& decoder = spec.decoder();
+  const std::string path = "architecture.decoder";
+  const std::uint64_t width = CheckLayers(decoder, CodeWidth(spec.latent()), path, errors);
+  if (!decoder.has_output()) return;
+  CheckLayer(decoder.output(), width, path + ".output", errors);
+  if (!IsConvolution(decoder.output()) || OutputsOf(decoder.output()) != columns ||
+      ConvolutionOf(decoder.output()).activation() != v1::ACTIVATION_IDENTITY) {
+    errors.Add(path + ".output", absl::StrCat("expected a convolution to ", columns,
+                                              " cells with ACTIVATION_IDENTITY"));
   }
 }
 
 void CheckTied(const v1::ModelSpec& spec, FieldErrors& errors) {
-  const v1::Network decoder = DecoderOf(spec);
-  const int n = spec.encoder().layers_size();
-  bool mirrors = decoder.layers_size() == n;
-  for (int i = 0; mirrors && i < n; ++i) {
-    mirrors = decoder.layers(i).dense().units() == spec.encoder().layers(n - 1 - i).dense().units();
-  }
-  if (!mirrors) {
+  if (!Mirrors(spec.encoder(), DecoderOf(spec))) {
     errors.Add("architecture.tied_weights",
                "the decoder's widths must be the encoder's in reverse; leave the decoder out");
   }
@@ -115,7 +138,8 @@ void CheckTopK(const v1::ModelSpec& spec, FieldErrors& errors) {
     errors.Add(path + "k", "expected 1 to latent.dim");
   }
   if (top_k.dead_weight() > 0) {
-    const bool linear = DecoderOf(spec).layers_size() == 0 && spec.likelihood().has_gaussian() &&
+    const bool linear = DecoderOf(spec).layers_size() == 0 && !DecoderOf(spec).has_output() &&
+                        spec.likelihood().has_gaussian() &&
                         !spec.likelihood().gaussian().learned_variance() &&
                         spec.likelihood().gaussian().variance() > 0;
     if (!linear) {
@@ -143,6 +167,14 @@ void CheckCodePenalties(const v1::ModelSpec& spec, FieldErrors& errors) {
       !spec.latent().has_gaussian()) {
     errors.Add("architecture.penalties.contractive", "needs a deterministic or gaussian latent");
   }
+  if (spec.penalties().contractive().weight() > 0 && HasConvolution(spec.encoder())) {
+    errors.Add("architecture.penalties.contractive", "needs an encoder of dense layers");
+  }
+  const v1::Network decoder = DecoderOf(spec);
+  if (spec.penalties().unit_norm_decoder() &&
+      IsConvolution(decoder.layers_size() > 0 ? decoder.layers(0) : decoder.output())) {
+    errors.Add("architecture.penalties.unit_norm_decoder", "needs a dense first decoder layer");
+  }
 }
 
 // The encoder-side layer whose weights decoder layer `index` borrows.
@@ -155,8 +187,7 @@ const NetworkLayer& PartnerOf(const Network& network, std::size_t index) {
 absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
   FieldErrors errors;
   if (columns < 1) errors.Add("data.columns", "expected at least 1");
-  CheckLayers(spec.encoder(), "architecture.encoder", errors);
-  CheckLayers(spec.decoder(), "architecture.decoder", errors);
+  CheckNetworks(spec, columns, errors);
   CheckParts(spec, errors);
   CheckTopK(spec, errors);
   CheckCodePenalties(spec, errors);
@@ -173,27 +204,34 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
 Network BuildNetwork(const v1::ModelSpec& spec, std::size_t columns, ParameterSet* parameters) {
   Network network;
   std::size_t width = columns;
+  const auto add = [&](std::string name, const v1::Layer& layer, const NetworkLayer* partner) {
+    const std::size_t inputs = std::exchange(width, static_cast<std::size_t>(OutputsOf(layer)));
+    return IsConvolution(layer)
+               ? AddConvolution(std::move(name), layer, parameters, partner)
+               : AddLayer(std::move(name), inputs, width, ActivationOf(layer.dense().activation()),
+                          parameters, partner);
+  };
   for (const v1::Layer& layer : spec.encoder().layers()) {
-    network.encoder.push_back(AddLayer(absl::StrCat("encoder.", network.encoder.size()), width,
-                                       layer.dense().units(),
-                                       ActivationOf(layer.dense().activation()), parameters));
-    width = layer.dense().units();
+    network.encoder.push_back(
+        add(absl::StrCat("encoder.", network.encoder.size()), layer, nullptr));
   }
   network.latent = MakeLatent(spec, width, parameters);
+  width = network.latent->decoder_inputs();
   const v1::Network decoder = DecoderOf(spec);
-  const auto add_decoder = [&](std::string name, std::size_t outputs, Activation activation) {
+  const auto add_decoder = [&](std::string name, const v1::Layer& layer) {
     const NetworkLayer* partner =
         spec.tied_weights() ? &PartnerOf(network, network.decoder.size()) : nullptr;
-    network.decoder.push_back(
-        AddLayer(std::move(name), width, outputs, activation, parameters, partner));
-    width = outputs;
+    network.decoder.push_back(add(std::move(name), layer, partner));
   };
-  width = network.latent->decoder_inputs();
   for (const v1::Layer& layer : decoder.layers()) {
-    add_decoder(absl::StrCat("decoder.", network.decoder.size()), layer.dense().units(),
-                ActivationOf(layer.dense().activation()));
+    add_decoder(absl::StrCat("decoder.", network.decoder.size()), layer);
   }
-  add_decoder("output", columns, Activation::kIdentity);
+  v1::Layer output = decoder.output();
+  if (!decoder.has_output()) {
+    output.mutable_dense()->set_units(static_cast<std::uint32_t>(columns));
+    output.mutable_dense()->set_activation(v1::ACTIVATION_IDENTITY);
+  }
+  add_decoder("output", output);
   return network;
 }
 

@@ -35,6 +35,12 @@ constexpr Row kRows[] = {
      "scaling { none {} } encoder {} tied_weights: true", "solver { pca {} }", 0.5, 32},
     {"plain", "A deterministic autoencoder: compact codes with the least squared error.", "",
      kGradient, 0.5, 32},
+    {"conv", "Convolutions for rows that are images: small kernels that look everywhere alike.",
+     "encoder { "
+     "  layers { convolution { channels: 16 kernel: 5 stride: 2 activation: ACTIVATION_SILU } } "
+     "  layers { convolution { channels: 32 kernel: 5 stride: 2 activation: ACTIVATION_SILU } } "
+     "  layers { dense { units: 256 activation: ACTIVATION_SILU } } }",
+     "solver { gradient { batch_size: 32 schedule { learning_rate: 0.002 } } }", 0.5, 32},
     {"denoising", "Learns to undo Gaussian noise: codes and reconstructions that ignore it.",
      "corruption { gaussian { sigma: 0.3 } }", kGradient, 0.5, 32},
     {"sparse", "A wide ReLU code of which an L1 penalty leaves few entries active in a row.",

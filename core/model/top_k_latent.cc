@@ -66,9 +66,7 @@ class TopKPass final : public LatentPass, public WeightTerm {
   void Backward(const LayerPass& decoder, std::size_t first, std::size_t count) override {
     const Matrix delta = code_.View(code_.delta, context_.rows);
     const NtOptions options{.accumulate = context_.SeedPenalty(code_, first, count)};
-    DenseBackwardData(decoder.View(decoder.delta, context_.rows).slice_rows(first, count),
-                      context_.BackwardWeights(*decoder.layer), options,
-                      delta.slice_rows(first, count));
+    context_.BackwardData(decoder, first, options, delta.slice_rows(first, count));
     for (std::size_t r = first; r < first + count; ++r) {
       for (std::size_t i = 0; i < dim_; ++i) {
         if (kept_[r * dim_ + i] == 0) delta(r, i) = 0;

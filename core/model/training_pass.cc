@@ -86,7 +86,7 @@ void TrainingPass::State::AssignGradients(std::size_t threads) {
   layers = Layers();
   for (LayerPass* pass : layers) {
     Use& weight = uses[pass->layer->weight];
-    (pass->layer->transposed ? weight.borrower : weight.owner) = pass;
+    (pass->layer->borrowed ? weight.borrower : weight.owner) = pass;
     uses[pass->layer->bias].owner = pass;
   }
   ranges.resize(threads);
@@ -144,10 +144,7 @@ void TrainingPass::Begin(const Batch& batch) {
   s.cell_seed = SeedFor(RandomPurpose::kBinarise, batch.seed);
   s.latent->Begin();
   if (s.contraction) s.contraction->Begin();
-  for (LayerPass* pass : s.layers) {
-    pass->packed.Resize(s.rows * pass->row_factor,
-                        pass->layer->transposed ? pass->layer->inputs : pass->layer->outputs);
-  }
+  for (LayerPass* pass : s.layers) pass->ResizePacked(s.rows);
 }
 
 std::size_t TrainingPass::phases() const {
@@ -220,17 +217,17 @@ void TrainingPass::Gradient(const ParameterRange& range) {
   }
   const LayerPass& owner = *use.owner;
   if (!segment.matrix) {
-    DenseBiasGradient(owner.View(owner.delta, s.rows), range.first_row, false, {out, range.size});
+    // Of convolutions all places share a bias.
+    const Matrix deltas = owner.View(owner.delta, s.rows);
+    const std::size_t biases = segment.rows;
+    DenseBiasGradient({deltas.data, deltas.rows * deltas.columns / biases, biases}, range.first_row,
+                      false, {out, range.size});
     return;
   }
   const Matrix dw(out, range.rows, segment.columns);
-  DenseWeightGradient(owner.Input(s.rows), owner.packed, range.first_row, false, dw);
-  if (use.borrower != nullptr) {
-    // y = x Wᵀ adds dYᵀ X to dW: the borrower's deltas stand where the owner's inputs do.
-    const LayerPass& borrower = *use.borrower;
-    DenseWeightGradient(borrower.View(borrower.delta, s.rows), borrower.packed, range.first_row,
-                        true, dw);
-  }
+  owner.WeightGradient(s.rows, range.first_row, false, dw);
+  // y = x Wᵀ adds dYᵀ X to dW: the borrower's deltas stand where the owner's inputs do.
+  if (use.borrower != nullptr) use.borrower->WeightGradient(s.rows, range.first_row, true, dw);
   for (const WeightTerm* term : s.weight_terms) {
     term->AddGradient(range.segment, range.first_row, dw);
   }

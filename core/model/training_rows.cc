@@ -106,11 +106,9 @@ void TrainingPass::State::BackwardEncoder(std::size_t first, std::size_t count) 
 
 void TrainingPass::State::PackRows(std::size_t first, std::size_t count) {
   for (LayerPass* pass : layers) {
-    const std::size_t begin = first * pass->row_factor;
-    const std::size_t n = count * pass->row_factor;
-    const ConstMatrix whole =
-        pass->layer->transposed ? pass->Input(rows) : pass->View(pass->delta, rows);
-    pass->packed.PackRows(whole.slice_rows(begin, n), begin);
+    const std::size_t places = pass->row_factor * pass->layer->places();
+    pass->packed.PackRows(pass->Right(rows).slice_rows(first * places, count * places),
+                          first * places);
   }
 }
 

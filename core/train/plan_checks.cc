@@ -18,28 +18,6 @@ std::string Path(std::string_view field) { return std::string(kArchitecture).app
 
 bool KnownActivation(v1::Activation activation) { return v1::Activation_IsValid(activation); }
 
-void CheckNetwork(std::string_view name, const v1::Network& network, FieldErrors& errors) {
-  const std::string layers = Path(name) + ".layers";
-  if (network.layers_size() > kMaxLayers) {
-    errors.Add(layers, absl::StrCat("expected at most ", kMaxLayers, " layers, got ",
-                                    network.layers_size()));
-  }
-  for (int i = 0; i < network.layers_size(); ++i) {
-    const std::string layer = absl::StrCat(layers, "[", i, "]");
-    if (!network.layers(i).has_dense()) {
-      errors.Add(layer, "expected a layer of a kind that this build knows (dense), got none");
-      continue;
-    }
-    const v1::DenseLayer& dense = network.layers(i).dense();
-    CheckCount(layer + ".dense.units", dense.units(), 1, kMaxUnits, errors);
-    if (!KnownActivation(dense.activation())) {
-      errors.Add(layer + ".dense.activation",
-                 absl::StrCat("expected a known activation, got number ",
-                              static_cast<int>(dense.activation())));
-    }
-  }
-}
-
 void CheckCorruption(const v1::Corruption& corruption, FieldErrors& errors) {
   switch (corruption.kind_case()) {
     case v1::Corruption::KIND_NOT_SET:
@@ -128,7 +106,7 @@ void CheckTopK(const v1::ModelSpec& model, FieldErrors& errors) {
     CheckCount(path + "dead_k", top_k.dead_k(), 1, dim, errors);
   }
   if (!(top_k.dead_weight() > 0)) return;
-  if (model.decoder().layers_size() > 0) {
+  if (model.decoder().layers_size() > 0 || model.decoder().has_output()) {
     errors.Add(path + "dead_weight",
                absl::StrCat("needs a decoder without hidden layers, got ",
                             model.decoder().layers_size(), "; use 0, or decoder {}"));
@@ -258,37 +236,11 @@ void CheckPenalty(std::string_view name, const v1::ActivityPenalty& penalty, int
   }
 }
 
-bool Mirrors(const v1::Network& encoder, const v1::Network& decoder) {
-  if (encoder.layers_size() != decoder.layers_size()) return false;
-  for (int i = 0; i < encoder.layers_size(); ++i) {
-    const v1::DenseLayer& up = decoder.layers(decoder.layers_size() - 1 - i).dense();
-    const v1::DenseLayer& down = encoder.layers(i).dense();
-    if (up.units() != down.units() || up.activation() != down.activation()) return false;
-  }
-  return true;
-}
-
-void CheckTies(const v1::ModelSpec& model, FieldErrors& errors) {
-  if (!model.tied_weights()) return;
-  if (!Mirrors(model.encoder(), model.decoder())) {
-    errors.Add(Path("tied_weights"),
-               "needs a decoder whose layers are the encoder's in reverse, units and activations "
-               "alike; leave the decoder out to get that");
-  }
-  if (model.penalties().unit_norm_decoder()) {
-    errors.Add(Path("penalties.unit_norm_decoder"),
-               "cannot hold with tied_weights, where the encoder sets the norm; set one of the two "
-               "to false");
-  }
-}
-
 }  // namespace
 
 void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
   CheckCorruption(model.corruption(), errors);
-  CheckNetwork("encoder", model.encoder(), errors);
-  CheckNetwork("decoder", model.decoder(), errors);
-  CheckTies(model, errors);
+  CheckNetworks(model, data, errors);
   CheckLatent(model.latent(), errors);
   CheckHierarchical(model.latent(), errors);
   CheckBinarise(model, errors);

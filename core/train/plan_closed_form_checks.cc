@@ -27,6 +27,7 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
     refuse("decoder.layers", absl::StrCat("has no hidden layers, got ",
                                           model.decoder().layers_size(), "; leave them out"));
   }
+  if (model.decoder().has_output()) refuse("decoder.output", "has a dense output; leave it out");
   if (model.scaling().has_l2_row()) refuse("scaling", "scales columns, not rows; use none");
   if (!model.corruption().has_none()) refuse("corruption", "knows no corruption; use none");
   if (!model.latent().has_deterministic()) {
@@ -75,6 +76,7 @@ void CheckEase(const v1::ModelSpec& model, const v1::EaseSolver& solver, FieldEr
   if (!model.latent().has_none()) refuse("latent", "has no code; use latent none");
   if (model.encoder().layers_size() > 0) refuse("encoder.layers", "has no layers; leave them out");
   if (model.decoder().layers_size() > 0) refuse("decoder.layers", "has no layers; leave them out");
+  if (model.decoder().has_output()) refuse("decoder.output", "has no layers; leave it out");
   if (!model.scaling().has_none()) refuse("scaling", "takes rows as they are; use none");
   if (!model.corruption().has_none()) refuse("corruption", "knows no corruption; use none");
   const v1::GaussianLikelihood& likelihood = model.likelihood().gaussian();

@@ -13,16 +13,6 @@ namespace {
 
 bool InUnitInterval(const DatasetInfo& data) { return data.train_min >= 0 && data.train_max <= 1; }
 
-void FillLayers(v1::Network& network) {
-  for (v1::Layer& layer : *network.mutable_layers()) {
-    if (layer.kind_case() != v1::Layer::kDense) continue;
-    v1::DenseLayer& dense = *layer.mutable_dense();
-    if (dense.activation() == v1::ACTIVATION_UNSPECIFIED) {
-      dense.set_activation(v1::ACTIVATION_RELU);
-    }
-  }
-}
-
 void FillCorruption(v1::Corruption& corruption) {
   switch (corruption.kind_case()) {
     case v1::Corruption::KIND_NOT_SET:
@@ -93,7 +83,8 @@ void FillTopK(const DatasetInfo& data, const v1::ModelSpec& model, v1::Latent& l
   LATENT_DEFAULT(top_k, k, std::max(1u, latent.dim() / 16));
   LATENT_DEFAULT(top_k, relu, true);
   LATENT_DEFAULT(top_k, dead_after_rows, std::max<std::uint64_t>(1, data.rows(v1::PART_TRAIN)));
-  const bool linear = model.decoder().layers_size() == 0 && model.likelihood().has_gaussian() &&
+  const bool linear = model.decoder().layers_size() == 0 && !model.decoder().has_output() &&
+                      model.likelihood().has_gaussian() &&
                       !model.likelihood().gaussian().learned_variance();
   LATENT_DEFAULT(top_k, dead_weight, linear ? 1.0 / 32 : 0.0);
   const std::uint64_t twice = 2 * std::uint64_t{top_k.k()};
@@ -200,14 +191,7 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSp
     }
   }
   FillCorruption(*model.mutable_corruption());
-  if (!model.has_encoder()) *model.mutable_encoder() = DefaultEncoder(preset, data.columns);
-  FillLayers(*model.mutable_encoder());
-  if (!model.has_decoder()) {
-    auto& layers = *model.mutable_decoder()->mutable_layers();
-    layers = model.encoder().layers();
-    std::reverse(layers.pointer_begin(), layers.pointer_end());
-  }
-  FillLayers(*model.mutable_decoder());
+  FillNetworks(preset, data, model);
   LATENT_DEFAULT(model, tied_weights, false);
   v1::Latent& latent = *model.mutable_latent();
   LATENT_DEFAULT(latent, dim, DimOf(preset, data, latent));

@@ -12,6 +12,8 @@ namespace latent::internal {
 
 // Sets every field that is not set. Never fails; nonsense stays for the checks to find.
 void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
+// Of it: encoder and decoder.
+void FillNetworks(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
 void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
                   const PlanEnvironment& environment, v1::TrainingSpec& training);
 void FillPublish(v1::PublishSpec& publish);
@@ -19,6 +21,8 @@ void FillPublish(v1::PublishSpec& publish);
 // One error for each bad field of the filled plan.
 void CheckRequest(const v1::TrainJobSpec& request, FieldErrors& errors);
 void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
+// Of it: encoder and decoder, and what asks for layers of some kind.
+void CheckNetworks(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
 void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors);
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,
                   FieldErrors& errors);

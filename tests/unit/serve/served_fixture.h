@@ -41,7 +41,7 @@ inline v1::TrainingPlan TestPlan(const std::string& preset) {
   info.name = "numbers";
   info.content_hash = std::string(64, '0');
   info.columns = kTestColumns;
-  info.row_shape = {kTestColumns};
+  info.row_shape = {4, 3, 1};
   info.part_rows[v1::PART_TRAIN] = 64;
   info.part_rows[v1::PART_VALIDATION] = 16;
   info.max = info.train_max = 1;

@@ -11,7 +11,7 @@ namespace {
 TEST(PresetsTest, NamesAreThoseThatPeopleKnow) {
   std::set<std::string> names;
   for (const Preset& preset : Presets()) names.insert(preset.name);
-  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "denoising", "dlgm", "ease",
+  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "conv", "denoising", "dlgm", "ease",
                                           "iwae", "mult-dae", "mult-vae", "pca", "plain", "sparse",
                                           "topk", "vae", "wae"}));
 }
