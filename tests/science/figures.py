@@ -25,6 +25,7 @@ HELD = """
 | promise | `tests/run -R` |
 |---|---|
 | gradients in float64, every part and preset, tied and untied: < 1e-6, < 1e-4 with kinks | `GradientTest` |
+| convolutions equal a direct loop in double, transposed ones are their adjoints, mirrored decoders give back odd sizes, a row has the same bits in any batch | `ConvolutionTest`, `MirrorOfTest`, `ConvolutionLayersTest` |
 | `pca` equals the eigenvalues' sum to 1e-6, linear `plain` to 0.1 % | `PcaTest`, `ClosedFormTest` |
 | noise of 0 and penalties of 0 train the same weights as `plain`, bit for bit | `TrainingPassTest`, `TrainerTest` |
 | 1 and 2 threads, and resumption from any checkpoint: the same weights | `RecipeTest`, `OddSizeTest` |
