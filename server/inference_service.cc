@@ -119,7 +119,8 @@ absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& mode
     std::shared_ptr<Cells> slice;
     if (status.ok()) {
       status = Guarded([&]() -> absl::Status {
-        LATENT_ASSIGN_OR_RETURN(Cells read, SliceCells(cells.rows->dataset_slice(), cells.field));
+        LATENT_ASSIGN_OR_RETURN(Cells read,
+                                SliceCells(cells.rows->dataset_slice(), *model, cells.field));
         slice = std::make_shared<Cells>(std::move(read));
         if constexpr (requires { call.request().include_labels(); }) {
           if (!call.request().include_labels()) return absl::OkStatus();
@@ -227,6 +228,7 @@ absl::StatusOr<std::shared_ptr<const VersionInfo>> InferenceServiceHandler::Reso
 }
 
 absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice& slice,
+                                                          const ServedModel& model,
                                                           std::string_view field) {
   const std::string path = absl::StrCat(std::string(field), ".dataset_slice");
   LATENT_ASSIGN_OR_RETURN(const auto dataset,
@@ -236,7 +238,7 @@ absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice
     return InvalidField(path + ".part", absl::StrCat("expected TRAIN, VALIDATION or TEST, got ",
                                                      static_cast<int>(part)));
   }
-  const auto rows = dataset->rows(part);
+  const auto rows = RowsFor(model.plan().architecture(), *dataset, part);
   LATENT_RETURN_IF_ERROR(CheckLimits({slice.count(), rows.columns}, limits_, path + ".count"));
   if (slice.offset() >= rows.rows || slice.count() > rows.rows - slice.offset()) {
     return InvalidField(path, absl::StrCat("expected rows within the part's ", rows.rows, ", got ",

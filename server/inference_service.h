@@ -71,7 +71,8 @@ class InferenceServiceHandler {
 
   absl::StatusOr<std::shared_ptr<const VersionInfo>> ResolveVersion(
       const v1::ModelSelector& selector);
-  absl::StatusOr<Cells> SliceCells(const v1::DatasetSlice& slice, std::string_view field);
+  absl::StatusOr<Cells> SliceCells(const v1::DatasetSlice& slice, const ServedModel& model,
+                                   std::string_view field);
   // Labels of a slice that has been read; none if the dataset has none.
   absl::Status AddLabels(const v1::DatasetSlice& slice,
                          google::protobuf::RepeatedField<std::int32_t>& labels);

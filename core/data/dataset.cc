@@ -22,6 +22,10 @@ class InMemoryDataset : public Dataset {
     return parts_[static_cast<std::size_t>(part)].labels;
   }
   std::string_view row_id(v1::Part, std::size_t) const override { return ""; }
+  MissingMask missing(v1::Part part) const override {
+    const std::vector<std::uint8_t>& bits = parts_[static_cast<std::size_t>(part)].missing;
+    return bits.empty() ? MissingMask() : MissingMask(bits.data(), info_.columns);
+  }
 
  private:
   const DatasetInfo info_;
@@ -112,6 +116,12 @@ v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
   return schema;
 }
 
+RowsView RowsFor(const v1::ModelSpec& spec, const Dataset& dataset, v1::Part part) {
+  const RowsView rows = dataset.rows(part);
+  const MissingMask missing = dataset.missing(part);
+  return spec.likelihood().has_mixed() && missing.any() ? rows.WithMissing(missing.bits()) : rows;
+}
+
 std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
                                            InMemoryPart validation, InMemoryPart test) {
   assert(info.columns > 0);
@@ -126,6 +136,7 @@ std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
     assert(rows.cells.size() % info.columns == 0);
     info.part_rows[static_cast<std::size_t>(part)] = rows.cells.size() / info.columns;
     info.has_labels = info.has_labels || !rows.labels.empty();
+    info.may_miss = info.may_miss || !rows.missing.empty();
     if (rows.cells.empty()) continue;
     const auto [low, high] = std::minmax_element(rows.cells.begin(), rows.cells.end());
     info.min = first ? *low : std::min<double>(info.min, *low);

@@ -59,6 +59,7 @@ class MissingMask {
       : bits_(bits), row_bytes_((columns + 7) / 8) {}
 
   bool any() const { return bits_ != nullptr; }
+  const std::uint8_t* bits() const { return bits_; }  // as RowsView::WithMissing takes them
   bool operator()(std::size_t r, std::size_t c) const {
     return bits_ != nullptr && (bits_[r * row_bytes_ + c / 8] >> c % 8 & 1) != 0;
   }
@@ -83,10 +84,15 @@ class Dataset {
   virtual MissingMask missing(v1::Part) const { return {}; }
 };
 
+// A part's rows as a model of that spec takes them: where it leaves cells without a value out of
+// its loss they are NaN, elsewhere they hold their column's mean.
+RowsView RowsFor(const v1::ModelSpec& spec, const Dataset& dataset, v1::Part part);
+
 // A dataset whose rows a caller made; for tests and tools.
 struct InMemoryPart {
   std::vector<float> cells = {};  // row-major
   std::vector<std::int32_t> labels = {};
+  std::vector<std::uint8_t> missing = {};  // bits as in MissingMask, or empty: none
 };
 std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
                                            InMemoryPart validation, InMemoryPart test);

@@ -24,7 +24,9 @@ struct EvaluationInput {
   v1::Part part;  // the rows that figures are reported on
   std::stop_token stop;
 
-  RowsView rows() const { return data.rows(part); }
+  // As the model takes them: NaN where a cell has no value, if it leaves those out.
+  RowsView rows() const { return rows(part); }
+  RowsView rows(v1::Part of) const { return RowsFor(model.spec(), data, of); }
   // OK, or CANCELLED.
   absl::Status CheckStop() const;
 };
@@ -72,6 +74,9 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics);
 absl::Status AddSimilarity(const EvaluationInput& input, MetricList& metrics);
 // recall_at_20, recall_at_50, ndcg_at_100, popularity_ndcg_at_100.
 absl::Status AddRanking(const EvaluationInput& input, MetricList& metrics);
+// imputation_rmse, imputation_accuracy and what mean and mode reach; of models that take missing
+// cells.
+absl::Status AddImputation(const EvaluationInput& input, MetricList& metrics);
 // auroc, average_precision.
 absl::Status AddAnomalyDetection(const EvaluationInput& input, MetricList& metrics);
 

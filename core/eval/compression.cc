@@ -71,11 +71,14 @@ class Compression : public Collector {
     input_.model.Decode(codes, decoded, workspace_);
     for (std::size_t r = 0; r < rows.rows; ++r) {
       double sum = 0;
+      std::size_t known = 0;
       for (std::size_t c = 0; c < rows.columns; ++c) {
+        if (std::isnan(rows(r, c))) continue;  // missing
+        ++known;
         const double difference = static_cast<double>(decoded(r, c)) - rows(r, c);
         sum += difference * difference;
       }
-      error.Add(sum / static_cast<double>(rows.columns));
+      if (known > 0) error.Add(sum / static_cast<double>(known));
     }
   }
 

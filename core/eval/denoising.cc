@@ -17,6 +17,7 @@ double SquaredError(MatrixView<const float> a, MatrixView<const float> b, bool c
   double sum = 0;
   for (std::size_t r = 0; r < a.rows; ++r) {
     for (std::size_t c = 0; c < a.columns; ++c) {
+      if (std::isnan(a(r, c))) continue;  // missing
       const float value = clip_b ? std::clamp(b(r, c), 0.0f, 1.0f) : b(r, c);
       const double difference = static_cast<double>(value) - a(r, c);
       sum += difference * difference;

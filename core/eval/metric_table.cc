@@ -15,7 +15,8 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "scaled units; of models trained with iwae its bound with as many draws; what early stopping "
      "and IF_BETTER look at"},
     {"test_mse_per_element", "dataset units^2", Better::kLower,
-     "squared error of the reconstruction, mean over rows and cells"},
+     "squared error of the reconstruction, mean over rows and cells; what is missing does not "
+     "count, here as elsewhere, where the likelihood leaves it out"},
     {"test_sse_per_row", "dataset units^2/row", Better::kLower,
      "squared error of the reconstruction, summed over cells, mean over rows"},
     {"psnr_db", "dB", Better::kHigher,
@@ -31,7 +32,8 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"pca_test_mse_per_element", "dataset units^2", Better::kLower,
      "test_mse_per_element of principal components of the TRAIN rows, as many as the code has "
      "entries; absent above 2048 columns, and for more than 512 of them where rows and columns "
-     "exceed 1024; fitted to evenly spaced rows where there are very many"},
+     "exceed 1024, and where cells that are missing do not count; fitted to evenly spaced rows "
+     "where there are very many"},
     {"pca_r2", "1", Better::kHigher, "r2 of those principal components"},
     {"nll", "nats/row", Better::kLower, "-log p(x|code), scaled units; deterministic codes only"},
     {"neg_elbo", "nats/row", Better::kLower,
@@ -122,6 +124,16 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"average_precision", "1", Better::kHigher,
      "precision averaged over the recall gained at every threshold of the score; anomalies as for "
      "auroc"},
+    {"imputation_rmse", "scaled", Better::kLower,
+     "root of the mean squared error of numbers that were hidden from the model, by its "
+     "reconstruction of the rest. A fifth of the known cells (one-hot columns as one; fixed seed) "
+     "is hidden at once; mixed likelihoods only. So for all of these"},
+    {"mean_imputation_rmse", "scaled", Better::kNeither,
+     "the same with each hidden number taken for its column's mean over the training rows"},
+    {"imputation_accuracy", "1", Better::kHigher,
+     "share of hidden categories that are those the reconstruction holds likeliest"},
+    {"mode_imputation_accuracy", "1", Better::kNeither,
+     "the same with each hidden category taken for the most frequent of the training rows"},
     {"recall_at_20", "1", Better::kHigher,
      "items held out that are among the 20 ranked first, over the lesser of 20 and the number held "
      "out; mean over rows. A fifth of each row's items (rounded down; fixed seed) is held out, the "

@@ -18,12 +18,18 @@ class Reconstruction : public Collector {
       squared_error_.Add(batch.squared_error[r]);
       nats_.Add(batch.reconstruction_nats[r]);
       const std::span<const float> row = batch.rows.row(r);
-      for (std::size_t c = 0; c < row.size(); ++c) columns_[c].Add(row[c]);
+      for (std::size_t c = 0; c < row.size(); ++c) {
+        if (!std::isnan(row[c])) columns_[c].Add(row[c]);
+      }
     }
   }
 
   void AddTo(MetricList& metrics) const override {
-    const auto width = static_cast<double>(columns_.size());
+    // Cells a row that have a value, on average.
+    const auto rows = static_cast<double>(squared_error_.count());
+    double width = 0;
+    for (const Mean& column : columns_) width += static_cast<double>(column.count());
+    width /= rows;
     const double sse = squared_error_.mean();
     const std::optional<double> error = squared_error_.standard_error();
     const auto per_element = error ? std::optional(*error / width) : std::nullopt;
@@ -33,7 +39,9 @@ class Reconstruction : public Collector {
     metrics.Add("psnr_db", 10 * std::log10(SquaredRange(input_.data.info()) / (sse / width)),
                 input_.part);
     double variance = 0;
-    for (const Mean& column : columns_) variance += column.variance();
+    for (const Mean& column : columns_) {
+      variance += column.variance() * (static_cast<double>(column.count()) / rows);
+    }
     if (variance > 0) metrics.Add("r2", 1 - sse / variance, input_.part);
     if (!input_.model.variational()) {
       metrics.Add("nll", nats_.mean(), input_.part, nats_.standard_error());

@@ -17,10 +17,10 @@ std::size_t StepFor(std::size_t rows, std::size_t most) {
 
 // Calls fill(rows, where its cells go) for the chosen rows, a batch at a time.
 template <typename FillRows>
-absl::StatusOr<Sample> Gather(const EvaluationInput& input, v1::Part part, std::size_t most,
-                              std::size_t columns, const FillRows& fill) {
+absl::StatusOr<Sample> Gather(const EvaluationInput& input, v1::Part part, const RowsView& rows,
+                              std::size_t most, std::size_t columns, const FillRows& fill) {
   std::vector<float> scratch;
-  const RowsView chosen = EvenlySpaced(input.data.rows(part), most);
+  const RowsView chosen = EvenlySpaced(rows, most);
   Sample sample{.rows = chosen.rows, .columns = columns};
   sample.cells.resize(sample.rows * columns);
   for (std::size_t first = 0; first < chosen.rows; first += kEvaluationBatchRows) {
@@ -58,15 +58,16 @@ RowsView EvenlySpaced(const RowsView& rows, std::size_t most) {
 
 absl::StatusOr<Sample> CodeSample(const EvaluationInput& input, v1::Part part, std::size_t most) {
   Workspace workspace;
-  return Gather(input, part, most, input.model.latent_dim(), [&](ConstMatrix rows, Matrix codes) {
+  const auto encode = [&](ConstMatrix rows, Matrix codes) {
     ForwardOutputs outputs;
     outputs.codes = codes;
     input.model.Forward(rows, outputs, workspace);
-  });
+  };
+  return Gather(input, part, input.rows(part), most, input.model.latent_dim(), encode);
 }
 
 absl::StatusOr<Sample> RowSample(const EvaluationInput& input, v1::Part part, std::size_t most) {
-  return Gather(input, part, most, input.model.columns(),
+  return Gather(input, part, input.data.rows(part), most, input.model.columns(),
                 [&](ConstMatrix rows, Matrix scaled) { input.model.ScaleRows(rows, scaled); });
 }
 

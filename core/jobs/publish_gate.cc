@@ -30,6 +30,8 @@ const char* LikelihoodFamily(const v1::TrainingPlan& plan) {
       return "Bernoulli";
     case v1::Likelihood::kMultinomial:
       return "multinomial";
+    case v1::Likelihood::kMixed:
+      return "mixed";
     case v1::Likelihood::kAuto:
     case v1::Likelihood::KIND_NOT_SET:
       break;

@@ -194,7 +194,7 @@ absl::StatusOr<GateFigure> Publisher::Figure(const Autoencoder& model,
 
 absl::Status Publisher::TryFiles(const std::string& directory) const {
   LATENT_ASSIGN_OR_RETURN(const VersionContent read, ReadVersion(directory));
-  const RowsView train = data_.rows(v1::PART_TRAIN);
+  const RowsView train = RowsFor(content_.plan.architecture(), data_, v1::PART_TRAIN);
   std::vector<float> cells;
   const MatrixView<const float> rows = train.Read(0, std::min(kTriedRows, train.rows), cells);
   const std::vector<float> expected = Answers(*content_.model, rows);

@@ -195,7 +195,7 @@ absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencode
   // Without a code there is nothing to draw, and nothing is.
   const bool drawn_from_prior = model.variational() || model.latent_dim() == 0;
   if (drawn_from_prior) return StandardNormalSampler(model.latent_dim());
-  const RowsView all = data.rows(v1::PART_TRAIN);
+  const RowsView all = RowsFor(model.spec(), data, v1::PART_TRAIN);
   const RowsView rows = all.EveryNth(SamplerStep(all.rows, model.latent_dim()));
   std::vector<float> scratch;
   std::vector<float> cells(rows.rows * model.latent_dim());

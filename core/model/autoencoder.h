@@ -58,6 +58,9 @@ class Autoencoder {
   // Whether codes are draws of a diagonal Gaussian.
   virtual bool variational() const = 0;
   virtual const v1::ModelSpec& spec() const = 0;
+  // Whether NaN in a row stands for a cell without a value: the encoder then reads a stand-in, and
+  // errors, scores and nats leave the cell out.
+  virtual bool takes_missing() const { return false; }
   // First 16 hex digits of SHA-256 over latent spec, scaling and encoder weights. Reads all of
   // them: ask once and keep it.
   virtual std::string LatentSpaceId() const = 0;

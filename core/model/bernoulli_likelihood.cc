@@ -24,9 +24,9 @@ class BernoulliLikelihood final : public RowLikelihood {
     for (std::size_t c = 0; c < mean.size(); ++c) mean[c] = noise[c] < mean[c] ? Real{1} : Real{0};
   }
 
-  std::optional<CellRange> range() const override { return CellRange{0, 1}; }
+  std::optional<CellRange> range(std::size_t /*column*/) const override { return CellRange{0, 1}; }
 
-  Real OutputBias(double scaled_mean) const override {
+  Real OutputBias(std::size_t /*column*/, double scaled_mean) const override {
     const double p = std::clamp(scaled_mean, kLeastMean, 1 - kLeastMean);
     return static_cast<Real>(std::log(p / (1 - p)));
   }
@@ -35,6 +35,7 @@ class BernoulliLikelihood final : public RowLikelihood {
 }  // namespace
 
 std::unique_ptr<RowLikelihood> MakeBernoulliLikelihood(const v1::Likelihood& /*spec*/,
+                                                       std::size_t /*columns*/,
                                                        ParameterSet* /*parameters*/) {
   return std::make_unique<BernoulliLikelihood>();
 }

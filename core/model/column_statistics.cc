@@ -9,13 +9,16 @@
 LATENT_NUMERICS_BEGIN
 namespace {
 
-// Least, greatest and sum so far of each column.
-void AddRow(std::span<const Real> row, ColumnStatistics& s) {
+// Least, greatest and sum so far of each column, and how many cells have a value. Comparisons with
+// NaN are false, so that it is neither least nor greatest.
+void AddRow(std::span<const Real> row, ColumnStatistics& s, std::vector<std::size_t>& known) {
   for (std::size_t c = 0; c < row.size(); ++c) {
     const auto x = static_cast<double>(row[c]);
-    s.mean[c] += x;
-    s.min[c] = std::min(s.min[c], x);
-    s.max[c] = std::max(s.max[c], x);
+    const bool has_value = x == x;
+    s.mean[c] += has_value ? x : 0;
+    known[c] += has_value ? 1 : 0;
+    s.min[c] = x < s.min[c] ? x : s.min[c];
+    s.max[c] = x > s.max[c] ? x : s.max[c];
   }
 }
 
@@ -43,7 +46,7 @@ void AddSparseRows(const RowsView& rows, ColumnStatistics& s, std::vector<std::s
 void AddDeviations(std::span<const Real> row, ColumnStatistics& s) {
   for (std::size_t c = 0; c < row.size(); ++c) {
     const double d = static_cast<double>(row[c]) - s.mean[c];
-    s.variance[c] += d * d;
+    s.variance[c] += d == d ? d * d : 0;
   }
 }
 
@@ -73,23 +76,27 @@ ColumnStatistics ComputeColumnStatistics(const RowsView& rows) {
   s.variance.assign(n, 0);
   s.min.assign(n, rows.sparse() ? 0 : std::numeric_limits<double>::infinity());
   s.max.assign(n, rows.sparse() ? 0 : -std::numeric_limits<double>::infinity());
-  std::vector<std::size_t> stored(rows.sparse() ? n : 0);
+  std::vector<std::size_t> stored(rows.sparse() ? n : 0), known(n, rows.sparse() ? rows.rows : 0);
+  std::vector<Real> scratch(n);
   if (rows.sparse()) {
     AddSparseRows(rows, s, stored);
   } else {
-    for (std::size_t r = 0; r < rows.rows; ++r) AddRow(rows.dense().row(r), s);
+    for (std::size_t r = 0; r < rows.rows; ++r) AddRow(rows.row(r, scratch), s, known);
   }
   for (std::size_t c = 0; c < n; ++c) {
-    s.mean[c] /= static_cast<double>(rows.rows);
+    if (known[c] == 0) s.min[c] = s.max[c] = 0;
+    s.mean[c] /= static_cast<double>(std::max<std::size_t>(known[c], 1));
     // A constant column's mean is its value, free of the sum's rounding.
     if (s.min[c] == s.max[c]) s.mean[c] = s.min[c];
   }
   if (rows.sparse()) {
     AddSparseDeviations(rows, stored, s);
   } else {
-    for (std::size_t r = 0; r < rows.rows; ++r) AddDeviations(rows.dense().row(r), s);
+    for (std::size_t r = 0; r < rows.rows; ++r) AddDeviations(rows.row(r, scratch), s);
   }
-  for (double& v : s.variance) v /= static_cast<double>(rows.rows);
+  for (std::size_t c = 0; c < n; ++c) {
+    s.variance[c] /= static_cast<double>(std::max<std::size_t>(known[c], 1));
+  }
   return s;
 }
 

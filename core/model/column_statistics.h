@@ -12,7 +12,8 @@ LATENT_NUMERICS_BEGIN
 
 struct ColumnStatistics {
   std::size_t rows = 0;
-  // One entry a column, dataset units; variance is divided by the number of rows.
+  // One entry a column, dataset units; variance is divided by the number of rows. Cells without a
+  // value (NaN) are left out; a column without any value is 0 throughout.
   std::vector<double> min, max, mean, variance;
 };
 

@@ -1,6 +1,7 @@
 #include "core/model/composed_autoencoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <string_view>
 #include <vector>
@@ -51,6 +52,16 @@ void ForChunks(std::size_t rows, std::size_t chunk, const Fn& fn) {
   }
 }
 
+double KnownSquaredError(std::span<const Real> mean, std::span<const Real> row) {
+  double squares = 0;
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    if (std::isnan(row[c])) continue;
+    const double d = static_cast<double>(mean[c]) - static_cast<double>(row[c]);
+    squares += d * d;
+  }
+  return squares;
+}
+
 std::string_view BytesOf(std::span<const Real> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
@@ -84,6 +95,7 @@ std::size_t ComposedAutoencoder::columns() const { return parts_->statistics.mea
 std::size_t ComposedAutoencoder::latent_dim() const { return parts_->network.latent->dim(); }
 bool ComposedAutoencoder::variational() const { return parts_->network.latent->variational(); }
 const v1::ModelSpec& ComposedAutoencoder::spec() const { return parts_->spec; }
+bool ComposedAutoencoder::takes_missing() const { return parts_->likelihood->takes_missing(); }
 std::span<const Real> ComposedAutoencoder::column_means() const { return parts_->means; }
 const ColumnStatistics& ComposedAutoencoder::statistics() const { return parts_->statistics; }
 ParameterSet& ComposedAutoencoder::parameters() { return parts_->parameters; }
@@ -129,7 +141,8 @@ void ComposedAutoencoder::Judge(ConstMatrix rows, ConstMatrix target, Matrix par
     likelihood.ToMean(cells);
     parts_->scaling.Invert(cells, mean);
     if (!outputs.squared_error.empty()) {
-      outputs.squared_error[r] = SquaredError(mean, rows.row(r), 0, {});
+      outputs.squared_error[r] = takes_missing() ? KnownSquaredError(mean, rows.row(r))
+                                                 : SquaredError(mean, rows.row(r), 0, {});
     }
   }
 }
@@ -139,6 +152,18 @@ ConstMatrix ComposedAutoencoder::Scaled(ConstMatrix rows, Workspace& ws) const {
   const Matrix scaled = ws.buffers().scaled.Shape(rows.rows, rows.columns);
   ScaleRows(rows, scaled);
   return scaled;
+}
+
+ConstMatrix ComposedAutoencoder::Input(ConstMatrix rows, ConstMatrix scaled, Workspace& ws) const {
+  if (!takes_missing()) return scaled;
+  const Matrix filled = ws.buffers().filled.Shape(rows.rows, rows.columns);
+  for (std::size_t r = 0; r < rows.rows; ++r) {
+    const std::span<Real> row = filled.row(r);
+    std::copy(rows.row(r).begin(), rows.row(r).end(), row.begin());
+    parts_->FillMissing(row);
+    parts_->scaling.Apply(row, row);
+  }
+  return filled;
 }
 
 ConstMatrix ComposedAutoencoder::Target(ConstMatrix rows, ConstMatrix scaled) const {
@@ -151,7 +176,7 @@ void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& output
     const ConstMatrix chunk = rows.slice_rows(first, count);
     const ForwardOutputs out = SliceOf(outputs, first, count);
     const ConstMatrix scaled = Scaled(chunk, ws);
-    const ConstMatrix hidden = parts_->RunEncoder(scaled, ws);
+    const ConstMatrix hidden = parts_->RunEncoder(Input(chunk, scaled, ws), ws);
     const Matrix codes =
         out.codes.data != nullptr ? out.codes : ws.buffers().code.Shape(count, latent_dim());
     const LatentPart& latent = *parts_->network.latent;
@@ -188,17 +213,20 @@ void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes
 absl::Status ComposedAutoencoder::CheckTargets(ConstMatrix rows) const {
   // Scaling rounds.
   constexpr auto kSlack = static_cast<Real>(1e-4);
-  const std::optional<CellRange> range = parts_->likelihood->range();
-  if (!range) return absl::OkStatus();
-  const auto within = [&](Real cell) {
-    return cell >= range->least - kSlack && cell <= range->greatest + kSlack;
-  };
+  const std::vector<std::optional<CellRange>>& ranges = parts_->ranges;
+  if (ranges.empty()) return absl::OkStatus();
   std::vector<Real> scaled(rows.columns);
+  // Nothing is known of a missing cell (NaN) that could be wrong.
+  const auto fits = [&](std::size_t c) {
+    return !ranges[c] ||
+           !(scaled[c] < ranges[c]->least - kSlack || scaled[c] > ranges[c]->greatest + kSlack);
+  };
   for (std::size_t r = 0; r < rows.rows; ++r) {
     parts_->scaling.ApplyToTarget(rows.row(r), scaled);
-    const auto bad = std::find_if_not(scaled.begin(), scaled.end(), within);
-    if (bad == scaled.end()) continue;
-    const auto column = static_cast<std::size_t>(bad - scaled.begin());
+    std::size_t column = 0;
+    while (column < rows.columns && fits(column)) ++column;
+    if (column == rows.columns) continue;
+    const std::optional<CellRange>& range = ranges[column];
     const auto unscaled = [&](Real cell) {
       return cell * parts_->scaling.scale(column) + parts_->scaling.shift(column);
     };
@@ -237,6 +265,9 @@ absl::Status ComposedAutoencoder::Corrupt(ConstMatrix rows, const v1::Corruption
     parts_->scaling.ApplyToTarget(out, out);
     CorruptRow(corruption, parts_->extremes, {.seed = noise_seed, .sample = r}, out, noise);
     parts_->scaling.Invert(out, out);
+    for (std::size_t c = 0; c < out.size(); ++c) {
+      if (std::isnan(rows(r, c))) out[c] = rows(r, c);  // missing stays missing
+    }
   }
   return absl::OkStatus();
 }

@@ -30,6 +30,7 @@ class ComposedAutoencoder final : public Autoencoder {
   std::size_t latent_dim() const override;
   bool variational() const override;
   const v1::ModelSpec& spec() const override;
+  bool takes_missing() const override;
   std::string LatentSpaceId() const override;
   void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const override;
   void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const override;
@@ -70,6 +71,8 @@ class ComposedAutoencoder final : public Autoencoder {
   void Judge(ConstMatrix rows, ConstMatrix target, Matrix parameters,
              const ForwardOutputs& outputs) const;
   ConstMatrix Scaled(ConstMatrix rows, Workspace& ws) const;
+  // What the encoder reads: `scaled`, and something in place of what is missing.
+  ConstMatrix Input(ConstMatrix rows, ConstMatrix scaled, Workspace& ws) const;
   // Rows in the likelihood's units.
   ConstMatrix Target(ConstMatrix rows, ConstMatrix scaled) const;
 

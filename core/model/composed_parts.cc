@@ -41,17 +41,39 @@ ColumnStatistics RoundedStatistics(const ColumnStatistics& s) {
           .variance = variance};
 }
 
+ColumnScaling ScalingOf(const v1::ModelSpec& spec, const ColumnStatistics& statistics,
+                        const RowLikelihood& likelihood) {
+  ColumnScaling scaling(spec.scaling(), statistics);
+  for (const ColumnSpan& columns : likelihood.unscaled()) {
+    scaling.LeaveAsIs(columns.first, columns.count);
+  }
+  return scaling;
+}
+
+std::vector<std::optional<CellRange>> RangesOf(const RowLikelihood& likelihood,
+                                               std::size_t columns) {
+  std::vector<std::optional<CellRange>> ranges;
+  bool any = false;
+  for (std::size_t c = 0; c < columns; ++c) {
+    ranges.push_back(likelihood.range(c));
+    any = any || ranges.back().has_value();
+  }
+  if (!any) ranges.clear();
+  return ranges;
+}
+
 }  // namespace
 
 ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
                                   const ColumnStatistics& column_statistics)
     : spec(model_spec),
       statistics(RoundedStatistics(column_statistics)),
-      scaling(spec.scaling(), statistics),
+      network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
+      likelihood(MakeLikelihood(spec.likelihood(), statistics.mean.size(), &parameters)),
+      scaling(ScalingOf(spec, statistics, *likelihood)),
       extremes(statistics, scaling),
       means(statistics.mean.begin(), statistics.mean.end()),
-      network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
-      likelihood(MakeLikelihood(spec.likelihood(), &parameters)),
+      ranges(RangesOf(*likelihood, statistics.mean.size())),
       pack_backward(ReadsTransposed(spec, network)),
       chunk_rows(ChunkRows(network)) {
   parameters.Allocate();
@@ -84,6 +106,18 @@ void ComposedAutoencoder::Parts::ApplyUnitNorm() {
   // The weights that leave one code entry are a row of W, and a column where W is borrowed.
   const NetworkLayer& layer = network.decoder.front();
   NormaliseVectors(parameters.matrix(layer.weight), layer.transposed);
+}
+
+void ComposedAutoencoder::Parts::FillMissing(std::span<Real> row) const {
+  for (const ColumnSpan& columns : likelihood->unscaled()) {
+    const std::span<Real> run = row.subspan(columns.first, columns.count);
+    if (std::any_of(run.begin(), run.end(), [](Real x) { return std::isnan(x); })) {
+      std::fill(run.begin(), run.end(), Real{0});
+    }
+  }
+  for (std::size_t c = 0; c < row.size(); ++c) {
+    if (std::isnan(row[c])) row[c] = means[c];
+  }
 }
 
 ConstMatrix ComposedAutoencoder::Parts::RunEncoder(ConstMatrix scaled, Workspace& ws) const {

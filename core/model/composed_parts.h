@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -44,6 +45,8 @@ struct ComposedAutoencoder::Parts {
   // Holds the columns of the first decoder layer at unit norm, if the spec says so.
   void ApplyUnitNorm();
   LayerRunner runner() const { return {parameters, packed}; }
+  // Puts what the encoder reads in place of cells without a value; dataset units.
+  void FillMissing(std::span<Real> row) const;
   // The last hidden layer of the encoder (the rows themselves if there is none); lives in `ws`.
   ConstMatrix RunEncoder(ConstMatrix scaled, Workspace& ws) const;
   // The decoder's parameters of p(row | code) for some codes; the result lives in `ws`.
@@ -51,13 +54,14 @@ struct ComposedAutoencoder::Parts {
 
   v1::ModelSpec spec;
   ColumnStatistics statistics;
-  ColumnScaling scaling;
-  CellExtremes extremes;
-  std::vector<Real> means;
   ParameterSet parameters;
   Network network;
   std::unique_ptr<RowLikelihood> likelihood;
-  std::vector<DensePacked> packed;  // by segment; weights only
+  ColumnScaling scaling;
+  CellExtremes extremes;
+  std::vector<Real> means;
+  std::vector<std::optional<CellRange>> ranges;  // of targets, by column; empty if all may be any
+  std::vector<DensePacked> packed;               // by segment; weights only
   bool pack_backward = false;  // tied weights, transposed layers and training read both packings
   // Rows that pass through the layers together: bounds the workspace and keeps it in cache. Bits do
   // not depend on it.

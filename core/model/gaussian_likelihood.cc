@@ -44,7 +44,9 @@ class GaussianLikelihood final : public RowLikelihood {
     for (std::size_t c = 0; c < mean.size(); ++c) mean[c] += sigma * noise[c];
   }
 
-  Real OutputBias(double scaled_mean) const override { return static_cast<Real>(scaled_mean); }
+  Real OutputBias(std::size_t /*column*/, double scaled_mean) const override {
+    return static_cast<Real>(scaled_mean);
+  }
 
   std::optional<std::size_t> learned() const override { return learned_; }
 
@@ -83,6 +85,7 @@ class GaussianLikelihood final : public RowLikelihood {
 }  // namespace
 
 std::unique_ptr<RowLikelihood> MakeGaussianLikelihood(const v1::Likelihood& spec,
+                                                      std::size_t /*columns*/,
                                                       ParameterSet* parameters) {
   return std::make_unique<GaussianLikelihood>(spec.gaussian(), parameters);
 }

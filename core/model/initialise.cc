@@ -54,7 +54,7 @@ void ComposedAutoencoder::Initialise(std::uint64_t seed) {
   }
   const auto shared = static_cast<double>(mean.size() / bias.size());
   for (std::size_t i = 0; i < bias.size(); ++i) {
-    bias[i] = parts.likelihood->OutputBias(sums[i] / shared);
+    bias[i] = parts.likelihood->OutputBias(i, sums[i] / shared);
   }
   parts.likelihood->InitialiseLearned(parameters);
   parts.ApplyUnitNorm();

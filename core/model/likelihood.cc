@@ -12,7 +12,7 @@ namespace {
 struct Family {
   v1::Likelihood::KindCase kind;
   const char* name;
-  std::unique_ptr<RowLikelihood> (*make)(const v1::Likelihood&, ParameterSet*);
+  std::unique_ptr<RowLikelihood> (*make)(const v1::Likelihood&, std::size_t, ParameterSet*);
 };
 
 // To add a family, add its file and a row here.
@@ -20,6 +20,7 @@ constexpr Family kFamilies[] = {
     {v1::Likelihood::kGaussian, "gaussian", MakeGaussianLikelihood},
     {v1::Likelihood::kBernoulli, "bernoulli", MakeBernoulliLikelihood},
     {v1::Likelihood::kMultinomial, "multinomial", MakeMultinomialLikelihood},
+    {v1::Likelihood::kMixed, "mixed", MakeMixedLikelihood},
 };
 
 const Family* FindFamily(v1::Likelihood::KindCase kind) {
@@ -39,11 +40,11 @@ std::string LikelihoodNames() {
   return absl::StrJoin(names, " or ");
 }
 
-std::unique_ptr<RowLikelihood> MakeLikelihood(const v1::Likelihood& spec,
+std::unique_ptr<RowLikelihood> MakeLikelihood(const v1::Likelihood& spec, std::size_t columns,
                                               ParameterSet* parameters) {
   const Family* const family = FindFamily(spec.kind_case());
   if (family == nullptr) std::abort();  // CheckArchitecture came first
-  return family->make(spec, parameters);
+  return family->make(spec, columns, parameters);
 }
 
 LATENT_NUMERICS_END

@@ -22,6 +22,11 @@ struct CellRange {
   Real least, greatest;
 };
 
+// Columns next to each other.
+struct ColumnSpan {
+  std::size_t first, count;
+};
+
 class RowLikelihood {
  public:
   virtual ~RowLikelihood() = default;
@@ -34,17 +39,29 @@ class RowLikelihood {
   virtual void ToMean(std::span<Real> parameters) const = 0;
   // A draw of each cell around its mean, scaled units, in place. `noise` is scratch of its size.
   virtual void Draw(const RandomKey& key, std::span<Real> mean, std::span<Real> noise) const = 0;
-  // What targets may be; nullopt: any number.
-  virtual std::optional<CellRange> range() const { return std::nullopt; }
+  // What a column's targets may be; nullopt: any number.
+  virtual std::optional<CellRange> range(std::size_t /*column*/) const { return std::nullopt; }
   // The decoder's parameter at which a column has that mean: where the output's bias starts.
-  virtual Real OutputBias(double scaled_mean) const = 0;
+  virtual Real OutputBias(std::size_t column, double scaled_mean) const = 0;
+  // Whether NaN in a target stands for a cell without a value: it adds nothing, and its gradient
+  // is 0.
+  virtual bool takes_missing() const { return false; }
+  // Columns that no scaling may touch.
+  virtual std::span<const ColumnSpan> unscaled() const { return {}; }
 
-  // Segment of the one number that it learns beside the decoder, if it learns one.
+  // Segment of the numbers that it learns beside the decoder, if it learns some.
   virtual std::optional<std::size_t> learned() const { return std::nullopt; }
+  // Whether they are one for each of some columns; then AddLearnedGradient gives their derivatives,
+  // else LearnedGradient that of the only one.
+  virtual bool learns_by_column() const { return false; }
   // Derivative by that number of `nats`, a value that Nats returned for a row of `columns` cells
   // (or a weighted mean of such, as it is linear in them).
   virtual double LearnedGradient(double /*nats*/, std::size_t /*columns*/) const { return 0; }
-  // Writes the number's first value, and brings it back into its bounds.
+  // Adds weight * the derivative of a row's Nats by numbers first .. first + gradient.size() - 1.
+  virtual void AddLearnedGradient(std::span<const Real> /*parameters*/,
+                                  std::span<const Real> /*target*/, double /*weight*/,
+                                  std::size_t /*first*/, std::span<double> /*gradient*/) const {}
+  // Writes the numbers' first values, and brings them back into their bounds.
   virtual void InitialiseLearned(ParameterSet& /*parameters*/) const {}
   virtual void BoundLearned(ParameterSet& /*parameters*/) const {}
 };
@@ -53,16 +70,25 @@ class RowLikelihood {
 bool IsLikelihood(const v1::Likelihood& spec);
 // The kinds that IsLikelihood takes, "gaussian or bernoulli".
 std::string LikelihoodNames();
-// Adds what is learned to `parameters`, which must outlive it. A spec that IsLikelihood takes.
-std::unique_ptr<RowLikelihood> MakeLikelihood(const v1::Likelihood& spec, ParameterSet* parameters);
+// What is wrong with a mixed likelihood's runs of `columns` columns; empty if nothing is.
+std::string FaultOfRuns(const v1::MixedLikelihood& spec, std::size_t columns);
+// Of rows of `columns` cells. Adds what is learned to `parameters`, which must outlive it. A spec
+// that IsLikelihood and FaultOfRuns take.
+std::unique_ptr<RowLikelihood> MakeLikelihood(const v1::Likelihood& spec, std::size_t columns,
+                                              ParameterSet* parameters);
 
 // Rows of the table.
 std::unique_ptr<RowLikelihood> MakeGaussianLikelihood(const v1::Likelihood& spec,
+                                                      std::size_t columns,
                                                       ParameterSet* parameters);
 std::unique_ptr<RowLikelihood> MakeBernoulliLikelihood(const v1::Likelihood& spec,
+                                                       std::size_t columns,
                                                        ParameterSet* parameters);
 std::unique_ptr<RowLikelihood> MakeMultinomialLikelihood(const v1::Likelihood& spec,
+                                                         std::size_t columns,
                                                          ParameterSet* parameters);
+std::unique_ptr<RowLikelihood> MakeMixedLikelihood(const v1::Likelihood& spec, std::size_t columns,
+                                                   ParameterSet* parameters);
 
 LATENT_NUMERICS_END
 

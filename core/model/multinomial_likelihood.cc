@@ -70,11 +70,11 @@ class MultinomialLikelihood final : public RowLikelihood {
     mean[drawn] = Real{1};
   }
 
-  std::optional<CellRange> range() const override {
+  std::optional<CellRange> range(std::size_t /*column*/) const override {
     return CellRange{0, std::numeric_limits<Real>::max()};
   }
 
-  Real OutputBias(double scaled_mean) const override {
+  Real OutputBias(std::size_t /*column*/, double scaled_mean) const override {
     return static_cast<Real>(std::log(std::max(scaled_mean, kLeastShare)));
   }
 };
@@ -82,6 +82,7 @@ class MultinomialLikelihood final : public RowLikelihood {
 }  // namespace
 
 std::unique_ptr<RowLikelihood> MakeMultinomialLikelihood(const v1::Likelihood& /*spec*/,
+                                                         std::size_t /*columns*/,
                                                          ParameterSet* /*parameters*/) {
   return std::make_unique<MultinomialLikelihood>();
 }

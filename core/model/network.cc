@@ -94,7 +94,7 @@ void CheckHierarchical(const v1::Latent& latent, FieldErrors& errors) {
   if (!Known(levels.activation())) errors.Add(path + "activation", "expected an activation");
 }
 
-void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
+void CheckParts(const v1::ModelSpec& spec, std::size_t columns, FieldErrors& errors) {
   const v1::Latent& latent = spec.latent();
   if (latent.dim() < 1) errors.Add("architecture.latent.dim", "expected at least 1");
   if (!IsLatent(latent)) {
@@ -110,6 +110,12 @@ void CheckParts(const v1::ModelSpec& spec, FieldErrors& errors) {
   }
   if (likelihood.gaussian().has_variance() && !(likelihood.gaussian().variance() > 0)) {
     errors.Add("architecture.likelihood.gaussian.variance", "expected a number > 0");
+  }
+  if (likelihood.mixed().has_variance() && !(likelihood.mixed().variance() > 0)) {
+    errors.Add("architecture.likelihood.mixed.variance", "expected a number > 0");
+  }
+  if (const std::string fault = FaultOfRuns(likelihood.mixed(), columns); !fault.empty()) {
+    errors.Add("architecture.likelihood.mixed.categorical", fault);
   }
   if (spec.objective().has_elbo() && !IsVariational(latent)) {
     errors.Add("architecture.objective.elbo", "needs a Gaussian latent; choose latent.gaussian");
@@ -188,7 +194,7 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
   FieldErrors errors;
   if (columns < 1) errors.Add("data.columns", "expected at least 1");
   CheckNetworks(spec, columns, errors);
-  CheckParts(spec, errors);
+  CheckParts(spec, columns, errors);
   CheckTopK(spec, errors);
   CheckCodePenalties(spec, errors);
   if (spec.tied_weights()) CheckTied(spec, errors);
@@ -239,7 +245,7 @@ std::uint64_t CountParameters(const v1::ModelSpec& spec, std::size_t columns) {
   if (spec.latent().has_none()) return columns * columns;
   ParameterSet parameters;
   BuildNetwork(spec, columns, &parameters);
-  MakeLikelihood(spec.likelihood(), &parameters);
+  MakeLikelihood(spec.likelihood(), columns, &parameters);
   return parameters.count();
 }
 

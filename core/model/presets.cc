@@ -80,6 +80,11 @@ constexpr Row kRows[] = {
     {"ease", "Recommends from implicit feedback in closed form: a linear map from item to item.",
      "scaling { none {} } encoder {} latent { dim: 0 none {} } likelihood { gaussian {} }",
      "solver { ease {} }", 0.5, 32},
+    {"table",
+     "Numbers and categories side by side: imputes what a row lacks, told from the rest of it.",
+     // Cells that are hidden while training look as missing ones do.
+     "scaling { standardise {} } corruption { masking { fraction: 0.25 } } likelihood { mixed {} }",
+     kGradient, 0.5, 32},
 };
 #undef LATENT_IMPLICIT_FEEDBACK
 

@@ -37,6 +37,14 @@ ColumnScaling::ColumnScaling(const v1::Scaling& spec, const ColumnStatistics& st
   }
 }
 
+void ColumnScaling::LeaveAsIs(std::size_t first, std::size_t count) {
+  if (shift_.empty()) return;
+  for (std::size_t c = first; c < first + count; ++c) {
+    shift_[c] = 0;
+    scale_[c] = 1;
+  }
+}
+
 void ColumnScaling::Apply(std::span<const Real> in, std::span<Real> out) const {
   if (by_row_) return DivideByNorm(in, out);
   if (shift_.empty()) return Copy(in, out);

@@ -20,6 +20,9 @@ class ColumnScaling {
   // keeps them, so that a loaded model scales to the bit as the saved one did.
   ColumnScaling(const v1::Scaling& spec, const ColumnStatistics& statistics);
 
+  // Takes columns out of the map: they stay as they are.
+  void LeaveAsIs(std::size_t first, std::size_t count);
+
   // Whether both maps leave every cell as it is.
   bool identity() const { return shift_.empty() && !by_row_; }
   // If not, what the decoder is compared with, and what it answers, stays in dataset units, and so

@@ -40,7 +40,7 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
       parts(*model_parts),
       corrupts(ChangesRows(parts.spec.corruption())),
       binarises(parts.spec.binarise() == v1::BINARISE_DYNAMIC),
-      own_input(corrupts || !parts.scaling.invertible()) {
+      own_input(corrupts || !parts.scaling.invertible() || parts.likelihood->takes_missing()) {
   columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
   if (own_input) noisy.Resize(max_batch * columns);
@@ -48,6 +48,9 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
   draw_nats.resize(max_batch * latent->row_factor());
   if (latent->weighs_draws()) draw_weights.Resize(draw_nats.size());
   AssignGradients(threads);
+  if (const auto learned = parts.likelihood->learned()) {
+    learned_sums.resize(parts.parameters.segment(*learned).rows);
+  }
 }
 
 void TrainingPass::State::AttachLayers() {
@@ -206,15 +209,7 @@ void TrainingPass::Gradient(const ParameterRange& range) {
   const ParameterSegment& segment = s.parts.parameters.segment(range.segment);
   const State::Use& use = s.uses[range.segment];
   Real* const out = s.gradient.data() + range.offset;
-  if (use.owner == nullptr) {  // what the likelihood learns, shared by all cells
-    const RowLikelihood& likelihood = *s.parts.likelihood;
-    double sum = 0;
-    for (std::size_t r = 0; r < s.rows; ++r) {
-      sum += likelihood.LearnedGradient(s.reconstruction[r], s.batch.rows.columns);
-    }
-    *out = static_cast<Real>(sum / static_cast<double>(s.rows));
-    return;
-  }
+  if (use.owner == nullptr) return s.LearnedGradient(range, {out, range.size});
   const LayerPass& owner = *use.owner;
   if (!segment.matrix) {
     // Of convolutions all places share a bias.

@@ -36,7 +36,11 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
     }
     if (!own_input) continue;
     const std::span<Real> row(noisy.data() + r * columns, columns);
-    if (parts.scaling.invertible()) {
+    if (parts.likelihood->takes_missing()) {
+      batch.rows.CopyRow(index, row);
+      parts.FillMissing(row);
+      parts.scaling.Apply(row, row);
+    } else if (parts.scaling.invertible()) {
       std::copy(clean.begin(), clean.end(), row.begin());
     } else {
       parts.scaling.Apply(clean, row);
@@ -102,6 +106,34 @@ void TrainingPass::State::BackwardEncoder(std::size_t first, std::size_t count) 
     CarryBack(encoder[i], encoder[i - 1], first, count);
   }
   if (contraction) contraction->AddTo(0, first, count);
+}
+
+void TrainingPass::State::LearnedGradient(const ParameterRange& range, std::span<Real> out) {
+  const RowLikelihood& likelihood = *parts.likelihood;
+  if (!likelihood.learns_by_column()) {
+    double sum = 0;
+    for (std::size_t r = 0; r < rows; ++r) {
+      sum += likelihood.LearnedGradient(reconstruction[r], columns);
+    }
+    out[0] = static_cast<Real>(sum / static_cast<double>(rows));
+    return;
+  }
+  const std::span<double> sums(learned_sums.data() + range.first_row, range.rows);
+  std::fill(sums.begin(), sums.end(), 0.0);
+  const LayerPass& output = decoder.back();
+  const std::size_t factor = output.row_factor;
+  const double share = 1.0 / static_cast<double>(rows);
+  for (std::size_t r = 0; r < rows; ++r) {
+    for (std::size_t d = 0; d < factor; ++d) {
+      const std::size_t draw = r * factor + d;
+      const double weight = latent->weighs_draws() ? static_cast<double>(draw_weights.data()[draw])
+                                                   : 1.0 / static_cast<double>(factor);
+      likelihood.AddLearnedGradient(output.View(output.output, rows).row(draw),
+                                    {target.data() + r * columns, columns}, weight * share,
+                                    range.first_row, sums);
+    }
+  }
+  std::copy(sums.begin(), sums.end(), out.begin());
 }
 
 void TrainingPass::State::PackRows(std::size_t first, std::size_t count) {

@@ -32,6 +32,8 @@ struct TrainingPass::State : PassContext {
   void BackwardDecoder(std::size_t first, std::size_t count);
   void BackwardEncoder(std::size_t first, std::size_t count);
   void PackRows(std::size_t first, std::size_t count);
+  // The batch's gradient by some of the numbers that the likelihood learns.
+  void LearnedGradient(const ParameterRange& range, std::span<Real> out);
 
   std::vector<LayerPass*> Layers();
   // Sets up `encoder`, `latent` and `decoder`.
@@ -53,6 +55,7 @@ struct TrainingPass::State : PassContext {
   std::vector<LayerPass*> layers;            // all of them, in forward order
 
   AlignedBuffer gradient;
+  std::vector<double> learned_sums;  // of the numbers that the likelihood learns
   // Which layers' products make up a segment's gradient.
   struct Use {
     LayerPass* owner = nullptr;

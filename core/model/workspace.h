@@ -11,6 +11,7 @@ LATENT_NUMERICS_BEGIN
 
 struct Workspace::Buffers {
   AlignedBuffer scaled;                 // rows in scaled units
+  AlignedBuffer filled;                 // likewise, nothing missing
   std::array<AlignedBuffer, 2> hidden;  // layers write them in turn
   AlignedBuffer code;                   // codes that the caller does not want
   AlignedBuffer log_variance;           // of Gaussian latents

@@ -2,12 +2,21 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
 
 LATENT_NUMERICS_BEGIN
 
 ConstMatrix RowsView::dense() const {
-  assert(!sparse());
+  assert(as_stored());
   return dense_;
+}
+
+RowsView RowsView::WithMissing(const std::uint8_t* bits) const {
+  assert(as_stored());
+  RowsView view = *this;
+  view.missing_ = bits;
+  view.missing_stride_ = (columns + 7) / 8;
+  return view;
 }
 
 RowsView::SparseRow RowsView::sparse_row(std::size_t r) const {
@@ -18,6 +27,7 @@ RowsView::SparseRow RowsView::sparse_row(std::size_t r) const {
 }
 
 Real RowsView::operator()(std::size_t r, std::size_t c) const {
+  if (IsMissing(r, c)) return std::numeric_limits<Real>::quiet_NaN();
   if (!sparse()) return dense_(r, c);
   const SparseRow cells = sparse_row(r);
   const auto found = std::lower_bound(cells.indices.begin(), cells.indices.end(), c);
@@ -26,7 +36,7 @@ Real RowsView::operator()(std::size_t r, std::size_t c) const {
 }
 
 std::span<const Real> RowsView::row(std::size_t r, std::span<Real> scratch) const {
-  if (!sparse()) return dense_.row(r);
+  if (as_stored()) return dense_.row(r);
   CopyRow(r, scratch);
   return scratch.first(columns);
 }
@@ -35,6 +45,10 @@ void RowsView::CopyRow(std::size_t r, std::span<Real> out) const {
   if (!sparse()) {
     const std::span<const Real> cells = dense_.row(r);
     std::copy(cells.begin(), cells.end(), out.begin());
+    if (missing_ == nullptr) return;
+    for (std::size_t c = 0; c < columns; ++c) {
+      if (IsMissing(r, c)) out[c] = std::numeric_limits<Real>::quiet_NaN();
+    }
     return;
   }
   std::fill_n(out.begin(), columns, Real{0});
@@ -43,7 +57,7 @@ void RowsView::CopyRow(std::size_t r, std::span<Real> out) const {
 }
 
 ConstMatrix RowsView::Read(std::size_t first, std::size_t count, std::vector<Real>& scratch) const {
-  if (!sparse()) return dense_.slice_rows(first, count);
+  if (as_stored()) return dense_.slice_rows(first, count);
   if (scratch.size() < count * columns) scratch.resize(count * columns);
   const Matrix out(scratch.data(), count, columns);
   for (std::size_t r = 0; r < count; ++r) CopyRow(first + r, out.row(r));
@@ -56,19 +70,27 @@ void RowsView::Gather(std::span<const std::uint64_t> indices, Matrix out) const 
 
 RowsView RowsView::slice_rows(std::size_t first, std::size_t count) const {
   assert(first + count <= rows);
-  if (!sparse()) return dense_.slice_rows(first, count);
   RowsView slice = *this;
-  slice.sparse_.row_offsets += first * step_;
   slice.rows = count;
+  if (sparse()) {
+    slice.sparse_.row_offsets += first * step_;
+  } else {
+    slice.dense_ = dense_.slice_rows(first, count);
+    if (missing_ != nullptr) slice.missing_ += first * missing_stride_;
+  }
   return slice;
 }
 
 RowsView RowsView::EveryNth(std::size_t step) const {
   const std::size_t count = (rows + step - 1) / step;
-  if (!sparse()) return ConstMatrix(dense_.data, count, columns, dense_.stride * step);
   RowsView thinned = *this;
-  thinned.step_ *= step;
   thinned.rows = count;
+  if (sparse()) {
+    thinned.step_ *= step;
+  } else {
+    thinned.dense_ = ConstMatrix(dense_.data, count, columns, dense_.stride * step);
+    thinned.missing_stride_ *= step;
+  }
   return thinned;
 }
 

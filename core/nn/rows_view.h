@@ -1,4 +1,5 @@
-// Rows that are stored with every cell or as compressed sparse rows (CSR), seen alike. A view: it
+// Rows that are stored with every cell (some of them perhaps without a value) or as compressed
+// sparse rows (CSR), seen alike. A view: it
 // owns nothing and lives no longer than what it looks at; copies are cheap; any thread. Sparse rows
 // become dense a few at a time, in memory of the reader's. Not its job: products of sparse rows.
 #ifndef LATENT_CORE_NN_ROWS_VIEW_H_
@@ -52,6 +53,10 @@ class RowsView {
 
   // One cell; of sparse rows by search, for tests and tools.
   Real operator()(std::size_t r, std::size_t c) const;
+  // The same dense rows, but NaN in every cell whose bit is set in `bits`: the lowest bit first,
+  // every row begins with a byte. Such rows are not one matrix: dense() is not for them.
+  RowsView WithMissing(const std::uint8_t* bits) const;
+
   // Row r: its own cells where they are stored, else written to `scratch` ([columns] entries).
   std::span<const Real> row(std::size_t r, std::span<Real> scratch) const;
   // Writes row r to `out` ([columns] entries).
@@ -68,7 +73,15 @@ class RowsView {
   RowsView EveryNth(std::size_t step) const;
 
  private:
+  // Whether rows stand in memory as they are seen.
+  bool as_stored() const { return !sparse() && missing_ == nullptr; }
+  bool IsMissing(std::size_t r, std::size_t c) const {
+    return missing_ != nullptr && (missing_[r * missing_stride_ + c / 8] >> c % 8 & 1) != 0;
+  }
+
   ConstMatrix dense_;
+  const std::uint8_t* missing_ = nullptr;  // of dense rows
+  std::size_t missing_stride_ = 0;
   SparseRows sparse_;
   std::size_t step_ = 1;  // of sparse rows: row r of the view is row r * step_ of sparse_
 };

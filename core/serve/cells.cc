@@ -48,7 +48,7 @@ absl::Status AnswerNotFinite(std::string_view path, std::size_t row, std::string
 }
 
 absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
-                        std::string_view width_of) {
+                        std::string_view width_of, MissingCells missing) {
   if (cells.rows == 0) return InvalidField(path, "expected at least one row, got none");
   if (cells.columns != columns) {
     return InvalidField(path, absl::StrCat("expected rows of ", columns, " cells, as ",
@@ -56,9 +56,14 @@ absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t c
   }
   for (std::size_t i = 0; i < cells.values.size(); ++i) {
     if (std::isfinite(cells.values[i])) continue;
-    const char* what = std::isnan(cells.values[i]) ? "NaN" : "an infinity";
-    return InvalidField(path, absl::StrCat("expected finite cells, got ", what, " in row ",
-                                           i / columns, ", column ", i % columns));
+    const bool is_nan = std::isnan(cells.values[i]);
+    if (is_nan && missing == MissingCells::kTaken) continue;
+    return InvalidField(
+        path, absl::StrCat("expected finite cells, got ", is_nan ? "NaN" : "an infinity",
+                           " in row ", i / columns, ", column ", i % columns,
+                           is_nan ? "; a missing cell is for models with the mixed likelihood, "
+                                    "others take it by Denoise.missing"
+                                  : ""));
   }
   return absl::OkStatus();
 }

@@ -31,10 +31,14 @@ struct Cells {
   MatrixView<const float> view() const { return {values.data(), rows, columns}; }
 };
 
+// What NaN in a row is.
+enum class MissingCells { kRefused, kTaken };
+
 // INVALID_ARGUMENT for the field `path` unless there is at least one row, every row has `columns`
-// cells ("what the model takes" is `width_of`, e.g. "digits version 3") and every cell is finite.
+// cells ("what the model takes" is `width_of`, e.g. "digits version 3") and every cell is finite,
+// or NaN where those stand for missing ones.
 absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
-                        std::string_view width_of);
+                        std::string_view width_of, MissingCells missing = MissingCells::kRefused);
 
 // The first row in which a number is NaN or infinite.
 std::optional<std::size_t> FirstNotFinite(MatrixView<const float> rows);

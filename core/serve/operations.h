@@ -66,6 +66,10 @@ class Operation {
   absl::Status outcome_;
 };
 
+// INVALID_ARGUMENT for the field "rows" unless the version takes them: as CheckCells says, NaN
+// being a missing cell where the model leaves those out.
+absl::Status CheckRows(const ServedModel& model, const Cells& rows);
+
 // FAILED_PRECONDITION, reason NO_LATENT, if the version has no code; `what` needs one ("codes").
 absl::Status CheckHasLatent(const ServedModel& model, std::string_view what);
 
@@ -179,8 +183,9 @@ class DenoiseOperation : public Operation {
   struct Options {
     std::optional<Noise> add_noise = std::nullopt;
     // Empty, or one entry a cell, row-major: non-zero cells are missing. They are set to the
-    // column's training mean before encoding (what stood there may be anything), and only they are
-    // replaced in the result.
+    // column's training mean before encoding (what stood there may be anything; a model that leaves
+    // missing cells out reads them as such), and only they are replaced in the result. Where this
+    // is empty, the same goes for NaN to such a model, row by row: rows without are denoised whole.
     std::vector<std::uint8_t> missing = {};
   };
   static absl::StatusOr<std::unique_ptr<DenoiseOperation>> Make(ModelPtr model, Cells rows,
@@ -193,8 +198,11 @@ class DenoiseOperation : public Operation {
   bool trained_with_corruption() const { return model().trained_with_corruption(); }
 
  private:
-  DenoiseOperation(ModelPtr model, Cells input, std::vector<std::uint8_t> missing);
+  DenoiseOperation(ModelPtr model, Cells input, Options options);
+  // Puts the known cells of rows that lack some back into the result.
+  void KeepKnown();
   Cells input_, result_;
+  const bool masked_;  // by the request, so that no known cell is replaced
   std::vector<std::uint8_t> missing_;
   bool ran_ = false;
 };

@@ -121,9 +121,9 @@ absl::StatusOr<std::unique_ptr<InterpolateOperation>> InterpolateOperation::Make
   const Autoencoder& autoencoder = model->model();
   const char* field = options.ends_are_codes ? "codes" : "rows";
   LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, field));
-  LATENT_RETURN_IF_ERROR(CheckCells(
-      field, ends, options.ends_are_codes ? autoencoder.latent_dim() : autoencoder.columns(),
-      model->DebugName()));
+  LATENT_RETURN_IF_ERROR(options.ends_are_codes
+                             ? CheckCells(field, ends, autoencoder.latent_dim(), model->DebugName())
+                             : CheckRows(*model, ends));
   if (ends.rows % 2 != 0) {
     return InvalidField(
         field, absl::StrCat("expected pairs of start and end, an even number, got ", ends.rows));

@@ -2,6 +2,8 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/half.h"
@@ -27,6 +29,23 @@ void FillMissing(const Autoencoder& model, const std::vector<std::uint8_t>& miss
   const auto means = model.column_means();
   for (std::size_t i = 0; i < missing.size(); ++i) {
     if (missing[i] != 0) rows.values[i] = means[i % rows.columns];
+  }
+}
+
+// What the model shall read there.
+void HideMissing(const Autoencoder& model, const std::vector<std::uint8_t>& missing, Cells& rows) {
+  if (!model.takes_missing()) return FillMissing(model, missing, rows);
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    if (missing[i] != 0) rows.values[i] = std::numeric_limits<float>::quiet_NaN();
+  }
+}
+
+// Adds the cells that are missing because they are NaN.
+void AddMissing(const Cells& rows, std::vector<std::uint8_t>& missing) {
+  for (std::size_t i = 0; i < rows.values.size(); ++i) {
+    if (!std::isnan(rows.values[i])) continue;
+    missing.resize(rows.values.size());
+    missing[i] = 1;
   }
 }
 
@@ -75,6 +94,11 @@ absl::Status CheckHasLatent(const ServedModel& model, std::string_view what) {
                    "model with a code"));
 }
 
+absl::Status CheckRows(const ServedModel& model, const Cells& rows) {
+  return CheckCells("rows", rows, model.model().columns(), model.DebugName(),
+                    model.model().takes_missing() ? MissingCells::kTaken : MissingCells::kRefused);
+}
+
 EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
     : Operation(std::move(model)), options_(options), rows_(std::move(rows)) {}
 
@@ -82,7 +106,7 @@ absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr 
                                                                        Options options) {
   const Autoencoder& autoencoder = model->model();
   LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "rows"));
-  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, autoencoder.columns(), model->DebugName()));
+  LATENT_RETURN_IF_ERROR(CheckRows(*model, rows));
   if (options.sparsify) {
     LATENT_RETURN_IF_ERROR(CheckSparsify(*options.sparsify));
     if (options.format != CodeFormat::kFloat32) {
@@ -191,7 +215,7 @@ ReconstructOperation::ReconstructOperation(ModelPtr model, Cells rows, Options o
 absl::StatusOr<std::unique_ptr<ReconstructOperation>> ReconstructOperation::Make(ModelPtr model,
                                                                                  Cells rows,
                                                                                  Options options) {
-  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, model->model().columns(), model->DebugName()));
+  LATENT_RETURN_IF_ERROR(CheckRows(*model, rows));
   if (options.include_codes) LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "include_codes"));
   if (options.omit_reconstruction && !options.include_codes && !options.include_error) {
     return InvalidField("omit_reconstruction",
@@ -217,8 +241,13 @@ std::optional<Pass> ReconstructOperation::Next() {
   return pass;
 }
 
-DenoiseOperation::DenoiseOperation(ModelPtr model, Cells input, std::vector<std::uint8_t> missing)
-    : Operation(std::move(model)), input_(std::move(input)), missing_(std::move(missing)) {}
+DenoiseOperation::DenoiseOperation(ModelPtr model, Cells input, Options options)
+    : Operation(std::move(model)),
+      input_(std::move(input)),
+      masked_(!options.missing.empty()),
+      missing_(std::move(options.missing)) {
+  if (this->model().model().takes_missing()) AddMissing(input_, missing_);
+}
 
 absl::StatusOr<std::unique_ptr<DenoiseOperation>> DenoiseOperation::Make(ModelPtr model, Cells rows,
                                                                          Options options) {
@@ -229,19 +258,19 @@ absl::StatusOr<std::unique_ptr<DenoiseOperation>> DenoiseOperation::Make(ModelPt
                                                   " in all, got ", options.missing.size()));
     }
     // Wrong widths are reported below, before this would matter.
-    if (rows.columns == autoencoder.columns()) FillMissing(autoencoder, options.missing, rows);
+    if (rows.columns == autoencoder.columns()) HideMissing(autoencoder, options.missing, rows);
   }
-  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, autoencoder.columns(), model->DebugName()));
+  LATENT_RETURN_IF_ERROR(CheckRows(*model, rows));
   if (options.add_noise) {
     LATENT_RETURN_IF_ERROR(CheckNoise(options.add_noise->corruption));
     Cells noisy(rows.rows, rows.columns);
     LATENT_RETURN_IF_ERROR(autoencoder.Corrupt(rows.view(), options.add_noise->corruption,
                                                options.add_noise->seed, noisy.view()));
     rows = std::move(noisy);
-    FillMissing(autoencoder, options.missing, rows);
+    HideMissing(autoencoder, options.missing, rows);
   }
   return std::unique_ptr<DenoiseOperation>(
-      new DenoiseOperation(std::move(model), std::move(rows), std::move(options.missing)));
+      new DenoiseOperation(std::move(model), std::move(rows), std::move(options)));
 }
 
 std::optional<Pass> DenoiseOperation::Next() {
@@ -254,10 +283,19 @@ std::optional<Pass> DenoiseOperation::Next() {
     return pass;
   }
   if (!AllFinite("rows", ConstMatrix(result_.view()))) return std::nullopt;
-  for (std::size_t i = 0; i < missing_.size(); ++i) {
-    if (missing_[i] == 0) result_.values[i] = input_.values[i];
-  }
+  FillMissing(model().model(), missing_, input_);  // replies hold no NaN
+  KeepKnown();
   return std::nullopt;
+}
+
+void DenoiseOperation::KeepKnown() {
+  for (std::size_t begin = 0; begin < missing_.size(); begin += input_.columns) {
+    const auto row = std::span(missing_).subspan(begin, input_.columns);
+    if (!masked_ && std::ranges::count(row, 0) == std::ssize(row)) continue;
+    for (std::size_t c = 0; c < row.size(); ++c) {
+      if (row[c] == 0) result_.values[begin + c] = input_.values[begin + c];
+    }
+  }
 }
 
 }  // namespace latent

@@ -40,7 +40,7 @@ ScoreOperation::ScoreOperation(ModelPtr model, Cells rows, Options options)
 
 absl::StatusOr<std::unique_ptr<ScoreOperation>> ScoreOperation::Make(ModelPtr model, Cells rows,
                                                                      Options options) {
-  LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, model->model().columns(), model->DebugName()));
+  LATENT_RETURN_IF_ERROR(CheckRows(*model, rows));
   LATENT_RETURN_IF_ERROR(model->model().CheckTargets(rows.view()));
   if (options.top_features > kMaxTopFeatures) {
     return InvalidField("top_features", absl::StrCat("expected 0 to ", kMaxTopFeatures, ", got ",

@@ -104,7 +104,7 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   MergeSpec(request.training(), *plan.mutable_training());
   *plan.mutable_publish() = request.publish();
 
-  internal::FillArchitecture(*preset, data, *plan.mutable_architecture());
+  internal::FillArchitecture(*preset, data, plan.training().solver(), *plan.mutable_architecture());
   internal::FillTraining(data, plan.architecture(), environment, *plan.mutable_training());
   internal::FillPublish(*plan.mutable_publish());
 

@@ -151,7 +151,29 @@ void CheckMultinomial(const v1::ModelSpec& model, const DatasetInfo& data, Field
   }
 }
 
+void CheckMixed(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  const v1::MixedLikelihood& mixed = model.likelihood().mixed();
+  const std::string path = Path("likelihood.mixed");
+  CheckPositive(path + ".variance", mixed.variance(), errors);
+  const v1::MixedLikelihood expected = CategoricalColumns(data);
+  const auto same = [](const v1::ColumnRun& a, const v1::ColumnRun& b) {
+    return a.first() == b.first() && a.count() == b.count();
+  };
+  if (!std::equal(mixed.categorical().begin(), mixed.categorical().end(),
+                  expected.categorical().begin(), expected.categorical().end(), same)) {
+    errors.Add(path + ".categorical",
+               absl::StrCat("expected the dataset's ", expected.categorical_size(),
+                            " categorical columns, got others; leave it out"));
+  }
+  if (model.scaling().has_l2_row()) {
+    errors.Add(path,
+               "scales numbers by column and categories not at all, but l2_row scales whole "
+               "rows; use scaling standardise");
+  }
+}
+
 void CheckLikelihood(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  if (model.likelihood().has_mixed()) return CheckMixed(model, data, errors);
   if (model.likelihood().has_gaussian()) {
     CheckPositive(Path("likelihood.gaussian.variance"), model.likelihood().gaussian().variance(),
                   errors);

@@ -61,8 +61,29 @@ std::uint32_t DimOf(const Preset& preset, const DatasetInfo& data, const v1::Lat
   return sum > 0 ? sum : std::max(2u, usual);
 }
 
+bool IsOpen(const v1::Likelihood& likelihood) {
+  return likelihood.kind_case() == v1::Likelihood::KIND_NOT_SET || likelihood.has_auto_();
+}
+
+// Whether rows are such that numbers alone do not say what they hold.
+bool IsTable(const DatasetInfo& data) {
+  return std::any_of(
+      data.column_groups.begin(), data.column_groups.end(), [](const v1::ColumnGroup& group) {
+        return group.kind() == v1::COLUMN_KIND_CATEGORICAL || group.missing_share() > 0;
+      });
+}
+
+// Settles whether the likelihood is mixed; what it is else depends on the other parts. Solvers in
+// closed form know squared errors alone.
+void ChooseMixed(const DatasetInfo& data, const v1::Solver& solver, v1::ModelSpec& model) {
+  if (!IsOpen(model.likelihood()) || solver.has_pca() || solver.has_ease() || !IsTable(data))
+    return;
+  const bool variational = IsVariational(model.latent());
+  model.mutable_likelihood()->mutable_mixed()->set_learned_variance(variational);
+}
+
 void FillLikelihood(const DatasetInfo& data, const v1::ModelSpec& model, v1::Likelihood& out) {
-  if (out.kind_case() == v1::Likelihood::KIND_NOT_SET || out.has_auto_()) {
+  if (IsOpen(out)) {
     const bool variational = IsVariational(model.latent());
     if (variational && InUnitInterval(data) && !model.scaling().has_standardise()) {
       out.mutable_bernoulli();
@@ -73,6 +94,12 @@ void FillLikelihood(const DatasetInfo& data, const v1::ModelSpec& model, v1::Lik
   if (out.has_gaussian()) {
     LATENT_DEFAULT(*out.mutable_gaussian(), learned_variance, false);
     LATENT_DEFAULT(*out.mutable_gaussian(), variance, 1);
+  }
+  if (out.has_mixed()) {
+    v1::MixedLikelihood& mixed = *out.mutable_mixed();
+    LATENT_DEFAULT(mixed, learned_variance, false);
+    LATENT_DEFAULT(mixed, variance, 1);
+    if (mixed.categorical().empty()) mixed.MergeFrom(CategoricalColumns(data));
   }
 }
 
@@ -180,11 +207,25 @@ void FillGradient(const DatasetInfo& data, const v1::ModelSpec& model, v1::Gradi
 
 }  // namespace
 
-void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model) {
+v1::MixedLikelihood CategoricalColumns(const DatasetInfo& data) {
+  v1::MixedLikelihood mixed;
+  for (const v1::ColumnGroup& group : data.column_groups) {
+    if (group.kind() != v1::COLUMN_KIND_CATEGORICAL) continue;
+    v1::ColumnRun& run = *mixed.add_categorical();
+    run.set_first(group.first());
+    run.set_count(group.count());
+  }
+  return mixed;
+}
+
+void FillArchitecture(const Preset& preset, const DatasetInfo& data, const v1::Solver& solver,
+                      v1::ModelSpec& model) {
+  ChooseMixed(data, solver, model);
   v1::Scaling& scaling = *model.mutable_scaling();
   if (scaling.kind_case() == v1::Scaling::KIND_NOT_SET) {
-    // Gradient descent wants columns of like size; rows in [0, 1] already have it.
-    if (InUnitInterval(data)) {
+    // Gradient descent wants columns of like size; rows in [0, 1] already have it, but for the
+    // numbers of tables, which may lie anywhere within.
+    if (InUnitInterval(data) && !model.likelihood().has_mixed()) {
       scaling.mutable_none();
     } else {
       scaling.mutable_standardise();

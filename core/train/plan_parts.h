@@ -10,8 +10,12 @@
 
 namespace latent::internal {
 
+// The dataset's categorical columns, as a mixed likelihood lists them.
+v1::MixedLikelihood CategoricalColumns(const DatasetInfo& data);
+
 // Sets every field that is not set. Never fails; nonsense stays for the checks to find.
-void FillArchitecture(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
+void FillArchitecture(const Preset& preset, const DatasetInfo& data, const v1::Solver& solver,
+                      v1::ModelSpec& model);
 // Of it: encoder and decoder.
 void FillNetworks(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
 void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,

@@ -131,7 +131,8 @@ class Training {
                                 TrainClosedForm(plan_, data_, callbacks_, stop_));
         return std::optional(std::move(result));
       }
-      const ColumnStatistics statistics = ComputeColumnStatistics(data_.rows(v1::PART_TRAIN));
+      const ColumnStatistics statistics =
+          ComputeColumnStatistics(RowsFor(plan_.architecture(), data_, v1::PART_TRAIN));
       LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
                               CreateModel(plan_, statistics));
       LATENT_ASSIGN_OR_RETURN(

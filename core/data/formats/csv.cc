@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/status.h"
 #include "core/data/csv_schema.h"
 #include "core/data/formats/csv_lines.h"
@@ -17,6 +18,21 @@ namespace latent {
 namespace {
 
 constexpr std::size_t kMaxColumnNameBytes = 256;
+
+// What a cell of a categorical column may hold, for a message.
+std::string NamesOf(const CsvColumn& column) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> names(
+      column.categories.begin(),
+      column.categories.begin() +
+          static_cast<std::ptrdiff_t>(std::min(kShown, column.categories.size())));
+  for (std::string& name : names) name = Shown(name);
+  if (column.categories.size() > kShown) {
+    names.push_back(absl::StrCat("... (", column.categories.size(), " in all)"));
+  }
+  return absl::StrCat("a category of column ", Shown(column.name), ", ",
+                      absl::StrJoin(names, ", "));
+}
 
 class CsvReader : public RowReader {
  public:
@@ -266,7 +282,7 @@ absl::Status CsvReader::ParseFeature(std::size_t c, std::uint32_t first, std::sp
   if (column.kind == CsvColumnKind::kNumeric) return ParseNumberAt(c, &out[0]);
   const auto found = categories_[c].find(text);
   if (found == categories_[c].end()) {
-    return Bad(c, absl::StrCat("expected a category of at most ", kMaxIdBytes, " bytes, got ",
+    return Bad(c, absl::StrCat("expected ", NamesOf(column), ", got ",
                                text.empty() ? "an empty cell" : Shown(text),
                                IsMissingCell(text) ? "; missing cells must be declared: missing "
                                                      "ALLOW"

@@ -32,8 +32,8 @@ constexpr Tolerance kKinkedImages = {1e-5, 1e-4};
 
 class GradientChecker {
  public:
-  GradientChecker(const v1::ModelSpec& spec, double beta, std::size_t columns = kColumns)
-      : data_(kRows, columns),
+  GradientChecker(const v1::ModelSpec& spec, double beta, UniformRows data = {kRows, kColumns})
+      : data_(std::move(data)),
         model_(MakeModel(spec, data_.rows)),
         beta_(beta),
         batch_(model_.get(), data_.rows) {
@@ -99,10 +99,12 @@ class GradientChecker {
 };
 
 void ExpectGradient(const v1::ModelSpec& spec, bool kinked, const std::string& name,
-                    std::size_t columns = kColumns) {
-  const Tolerance tolerance = !kinked ? kSmooth : columns == kColumns ? kKinked : kKinkedImages;
+                    UniformRows data = {kRows, kColumns}) {
+  const bool image = data.rows.columns != kColumns;
+  const Tolerance tolerance = !kinked ? kSmooth : image ? kKinkedImages : kKinked;
   std::string where;
-  const double error = GradientChecker(spec, 0.7, columns).WorstError(tolerance.step, &where);
+  const double error =
+      GradientChecker(spec, 0.7, std::move(data)).WorstError(tolerance.step, &where);
   EXPECT_LT(error, tolerance.relative) << name << "\n" << where;
 }
 
@@ -165,6 +167,9 @@ constexpr Part kLikelihoods[] = {
     {"likelihood { gaussian { learned_variance: true variance: 0.7 } }", false},
     {"likelihood { bernoulli {} }", false},
     {"likelihood { multinomial {} }", false},
+    {"likelihood { mixed { learned_variance: true variance: 0.7 "
+     "                     categorical { first: 0 count: 2 } } }",
+     false},
 };
 // Hidden layers of encoder and, in reverse, of decoder; widths by depth.
 constexpr int kWidths[] = {4, 6};
@@ -315,13 +320,36 @@ TEST_P(ConvolutionGradientTest, EqualsDifferencesWithEveryLatent) {
       v1::ModelSpec spec = ParseSpec(text);
       *spec.mutable_encoder() = Sized(network.encoder, false);
       if (network.decoder != nullptr) *spec.mutable_decoder() = Sized(network.decoder, true);
-      ExpectGradient(spec, latent.kinked, absl::StrCat(network.encoder, "\n", text), kImageColumns);
+      ExpectGradient(spec, latent.kinked, absl::StrCat(network.encoder, "\n", text),
+                     {kRows, kImageColumns});
     }
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(Networks, ConvolutionGradientTest,
                          testing::Range<std::size_t>(0, std::size(kImageNetworks)));
+
+// A numeric cell, a category, and in the last row everything.
+UniformRows RowsWithHoles() {
+  UniformRows data(kRows, kColumns);
+  data.rows(0, 0) = std::nan("");
+  data.rows(1, 2) = std::nan("");
+  for (double& cell : data.rows.row(kRows - 1)) cell = std::nan("");
+  return data;
+}
+
+TEST(MissingCellGradientTest, EqualsDifferencesWithEveryLatent) {
+  std::size_t turn = 0;
+  for (const Part& latent : kLatents) {
+    const std::string text = absl::StrCat(
+        "scaling { ", kScalings[turn % 3], " } corruption { ",
+        kCorruptions[turn % std::size(kCorruptions)], " } encoder { ",
+        Hidden(1, "ACTIVATION_TANH", false), " } ", latent.text,
+        "likelihood { mixed { learned_variance: true categorical { first: 2 count: 2 } } }");
+    ExpectGradient(ParseSpec(text), latent.kinked, text, RowsWithHoles());
+    ++turn;
+  }
+}
 
 // A preset's parts on a small network; what it leaves open is filled as a request's plan would be.
 v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {

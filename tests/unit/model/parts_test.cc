@@ -192,9 +192,9 @@ TEST(GaussianLatentTest, LetsNanThrough) {
 
 // A likelihood with the one number that it may learn.
 struct LikelihoodOf {
-  explicit LikelihoodOf(const std::string& kind, float learned = 0)
-      : likelihood(
-            MakeLikelihood(ParseSpec("likelihood { " + kind + " }").likelihood(), &parameters)) {
+  explicit LikelihoodOf(const std::string& kind, float learned = 0, std::size_t columns = 1)
+      : likelihood(MakeLikelihood(ParseSpec("likelihood { " + kind + " }").likelihood(), columns,
+                                  &parameters)) {
     parameters.Allocate();
     if (likelihood->learned()) parameters.span(*likelihood->learned())[0] = learned;
   }

@@ -1,6 +1,7 @@
 #include "core/nn/rows_view.h"
 
 #include <array>
+#include <cmath>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -68,6 +69,20 @@ TEST_F(RowsViewTest, GivesTheCellsThatAreNotZero) {
   EXPECT_THAT(sparse_.sparse_row(0).indices, ElementsAre(1, 3));
   EXPECT_THAT(sparse_.sparse_row(0).values, ElementsAre(1, 2));
   EXPECT_TRUE(sparse_.sparse_row(1).indices.empty());
+}
+
+TEST_F(RowsViewTest, ShowsNanWhereACellHasNoValue) {
+  const std::array<std::uint8_t, 5> bits = {0b0010, 0, 0, 0, 0b1001};
+  const RowsView gappy = dense_.WithMissing(bits.data());
+  std::vector<float> scratch(4), block;
+  const auto nan = ::testing::IsNan();
+  EXPECT_THAT(gappy.row(0, scratch), ElementsAre(0, nan, 0, 2));
+  EXPECT_THAT(gappy.EveryNth(4).row(1, scratch), ElementsAre(nan, 6, 7, nan));
+  EXPECT_THAT(gappy.slice_rows(2, 3).row(2, scratch), ElementsAre(nan, 6, 7, nan));
+  EXPECT_THAT(gappy.slice_rows(2, 3).EveryNth(2).Read(0, 2, block).row(1),
+              ElementsAre(nan, 6, 7, nan));
+  EXPECT_TRUE(std::isnan(gappy(4, 3)));
+  EXPECT_EQ(gappy(4, 2), 7);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ TEST(PresetsTest, NamesAreThoseThatPeopleKnow) {
   for (const Preset& preset : Presets()) names.insert(preset.name);
   EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "conv", "denoising", "dlgm", "ease",
                                           "iwae", "mult-dae", "mult-vae", "pca", "plain", "sparse",
-                                          "topk", "vae", "wae"}));
+                                          "table", "topk", "vae", "wae"}));
 }
 
 TEST(PresetsTest, DescriptionsAreOneSentence) {

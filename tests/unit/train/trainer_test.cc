@@ -77,6 +77,11 @@ constexpr Recipe kRecipes[] = {
     {"capacity",
      "preset: 'vae' architecture { objective { elbo { capacity: 3 warm_up_fraction: 0 } } }"},
     {"binarised", "preset: 'vae' architecture { binarise: BINARISE_DYNAMIC }"},
+    {"mixed",
+     "architecture { scaling { none {} } likelihood { mixed { learned_variance: true } } }"},
+    {"mixedIwae",
+     "preset: 'iwae' architecture { scaling { none {} } likelihood { mixed {"
+     " learned_variance: true } } }"},
     {"sparseDenoisingVae",
      "preset: 'vae' architecture { corruption { gaussian {} } penalties { l1 { weight: 0.01 }"
      " l2 { weight: 0.001 } unit_norm_decoder: true } }"},
