@@ -8,6 +8,7 @@
 #include "client/cli/context.h"
 #include "client/cli/projection.h"
 #include "client/cli/row_source.h"
+#include "client/cli/table_file.h"
 #include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
@@ -133,7 +134,8 @@ absl::Status DrawCodes(const EncodeFlags& flags, const Codes& codes, const RowSo
 }
 
 absl::Status RunEncode(Context& context, const EncodeFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
+  LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                          RowSource::Open(context, flags.rows, flags.model));
   Target target(flags.model);
   LATENT_ASSIGN_OR_RETURN(const Codes codes, Encode(context, flags, source, &target));
   Summary summary(target);
@@ -176,7 +178,8 @@ absl::Status RunDecode(Context& context, const EncodeFlags& flags) {
   Summary summary(target);
   summary.Add("rows", std::uint64_t{rows.rows()});
   summary.Add("columns", std::uint64_t{rows.columns});
-  return Emit(context, flags.output, MatrixAnswer(rows, "x_"), summary);
+  LATENT_ASSIGN_OR_RETURN(const Answer answer, RowsAnswer(context, target, rows));
+  return Emit(context, flags.output, answer, summary);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "client/cli/context.h"
 #include "client/cli/pictures.h"
 #include "client/cli/row_source.h"
+#include "client/cli/table_file.h"
 #include "client/cli/verb.h"
 #include "core/base/status.h"
 
@@ -60,7 +61,8 @@ absl::Status RunSample(Context& context, const GenerateFlags& flags) {
     LATENT_RETURN_IF_ERROR(
         DrawStrips(look, {{"", &rows}}, rows.rows(), options, flags.output.image));
   }
-  return Emit(context, flags.output, MatrixAnswer(rows, "x_"), summary);
+  LATENT_ASSIGN_OR_RETURN(const Answer answer, RowsAnswer(context, target, rows));
+  return Emit(context, flags.output, answer, summary);
 }
 
 absl::StatusOr<RowSource> OpenEnds(Context& context, const GenerateFlags& flags) {
@@ -69,7 +71,7 @@ absl::StatusOr<RowSource> OpenEnds(Context& context, const GenerateFlags& flags)
     return absl::InvalidArgumentError("--codes: give either codes or rows as ends, not both");
   }
   LATENT_ASSIGN_OR_RETURN(RowSource source, flags.codes.empty()
-                                                ? RowSource::Open(context, flags.rows)
+                                                ? RowSource::Open(context, flags.rows, flags.model)
                                                 : RowSource::OpenCodes(flags.codes));
   if (source.rows() % 2 != 0) {
     return absl::InvalidArgumentError(
@@ -106,7 +108,8 @@ absl::Status RunInterpolate(Context& context, const GenerateFlags& flags) {
     const std::size_t drawn = std::min(source.rows() / 2, flags.image_rows) * response.steps();
     LATENT_RETURN_IF_ERROR(DrawStrips(look, {{"", &rows}}, drawn, options, flags.output.image));
   }
-  return Emit(context, flags.output, MatrixAnswer(rows, "x_"), summary);
+  LATENT_ASSIGN_OR_RETURN(const Answer answer, RowsAnswer(context, target, rows));
+  return Emit(context, flags.output, answer, summary);
 }
 
 }  // namespace

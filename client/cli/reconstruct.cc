@@ -10,6 +10,7 @@
 #include "client/cli/parse.h"
 #include "client/cli/pictures.h"
 #include "client/cli/row_source.h"
+#include "client/cli/table_file.h"
 #include "client/cli/verb.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
@@ -27,7 +28,8 @@ struct ReconstructFlags {
 };
 
 absl::Status RunReconstruct(Context& context, const ReconstructFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
+  LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                          RowSource::Open(context, flags.rows, flags.model));
   Target target(flags.model);
   Matrix rebuilt;
   double squared_error = 0;
@@ -62,7 +64,8 @@ absl::Status RunReconstruct(Context& context, const ReconstructFlags& flags) {
         DrawStrips(look, {{"input", &input}, {"output", &rebuilt}, {"|error|", &error, true}},
                    flags.image_rows, options, flags.output.image));
   }
-  return Emit(context, flags.output, MatrixAnswer(rebuilt, "x_"), summary);
+  LATENT_ASSIGN_OR_RETURN(const Answer answer, RowsAnswer(context, target, rebuilt, source.ids()));
+  return Emit(context, flags.output, answer, summary);
 }
 
 absl::Status SetNoise(const std::string& text, v1::AddNoise* noise) {
@@ -79,8 +82,13 @@ absl::Status SetNoise(const std::string& text, v1::AddNoise* noise) {
   return absl::OkStatus();
 }
 
-// A non-zero cell of the file means that the row's cell is missing.
+// A non-zero byte means that the row's cell is missing, by --missing or as the table's file has it.
 absl::StatusOr<std::string> ReadMissing(const ReconstructFlags& flags, const RowSource& source) {
+  if (flags.missing.empty() && source.is_table() && flags.add_noise.empty()) {
+    std::string bytes;
+    for (const float cell : source.cells()->cells) bytes += std::isnan(cell) ? '\1' : '\0';
+    return bytes;
+  }
   if (flags.missing.empty()) return std::string();
   LATENT_ASSIGN_OR_RETURN(const RowSource mask, RowSource::OpenCodes(flags.missing));
   const bool fits = source.cells() && mask.rows() == source.rows() &&
@@ -156,7 +164,8 @@ absl::Status DrawTriptych(Context& context, const ReconstructFlags& flags, const
 }
 
 absl::Status RunDenoise(Context& context, const ReconstructFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
+  LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                          RowSource::Open(context, flags.rows, flags.model));
   Target target(flags.model);
   LATENT_ASSIGN_OR_RETURN(const Denoised denoised, Denoise(context, flags, source, &target));
   const bool noise_added = denoised.noisy.rows() > 0;
@@ -183,7 +192,9 @@ absl::Status RunDenoise(Context& context, const ReconstructFlags& flags) {
   if (!flags.output.image.empty()) {
     LATENT_RETURN_IF_ERROR(DrawTriptych(context, flags, source, target, clean, denoised, footer));
   }
-  return Emit(context, flags.output, MatrixAnswer(denoised.rows, "x_"), summary);
+  LATENT_ASSIGN_OR_RETURN(const Answer answer,
+                          RowsAnswer(context, target, denoised.rows, source.ids()));
+  return Emit(context, flags.output, answer, summary);
 }
 
 void AddImageRows(CLI::App& command, ReconstructFlags& flags) {
@@ -223,8 +234,12 @@ void AddDenoise(CLI::App& app, Context& context) {
       "With --add-noise it reports PSNR = 10 log10(1/MSE) over all cells, for values from 0 to 1:\n"
       "the noisy rows as they are, the denoised ones clipped to [0, 1]. Of more rows than one\n"
       "request carries, the piece that begins with row r has noise of seed + r.\n"
-      "Example:\n"
-      "  latent denoise --model clean --dataset d --add-noise gaussian:0.3 --image triptych.png");
+      "Cells that are missing in a table (empty ones of a CSV file) are imputed and all others "
+      "kept;\n"
+      "categories are told by name.\n"
+      "Examples:\n"
+      "  latent denoise --model clean --dataset d --add-noise gaussian:0.3 --image triptych.png\n"
+      "  latent denoise --model table --input holes.csv --output whole.csv");
   OnCommand(*command, context, flags, RunDenoise);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/table_file.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
 #include "core/data/formats.h"
@@ -61,13 +62,32 @@ void AddRowOptions(CLI::App& command, RowFlags& flags) {
   command.add_flag("--no-header", flags.no_header, "The CSV file has none")->group(kGroup);
 }
 
+absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flags,
+                                          const ModelFlags& model) {
+  return OpenWith(context, flags, &model);
+}
+
 absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flags) {
+  return OpenWith(context, flags, nullptr);
+}
+
+absl::StatusOr<RowSource> RowSource::OpenWith(Context& context, const RowFlags& flags,
+                                              const ModelFlags* model) {
   if (flags.input.empty() == flags.dataset.empty()) {
     return absl::InvalidArgumentError("expected rows: give either --input FILE or --dataset NAME");
   }
   RowSource source;
   if (!flags.input.empty()) {
-    LATENT_RETURN_IF_ERROR(source.ReadFile(flags));
+    v1::DatasetSchema schema;
+    if (model != nullptr) {
+      LATENT_ASSIGN_OR_RETURN(const FileFormat format,
+                              FormatOf(flags.input, FileFormat::kGuess, flags.input));
+      if (format == FileFormat::kCsv) {
+        LATENT_ASSIGN_OR_RETURN(schema, FetchSchema(context, Target(*model)));
+      }
+    }
+    LATENT_RETURN_IF_ERROR(IsTable(schema) ? source.ReadTableFile(flags, schema)
+                                           : source.ReadFile(flags));
   } else {
     LATENT_RETURN_IF_ERROR(source.AskDataset(context, flags));
   }
@@ -88,15 +108,31 @@ absl::Status RowSource::ReadFile(const RowFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(RowTable table,
                           ReadRows(flags.input, FileFormat::kGuess, OptionsOf(flags.input, flags),
                                    flags.value_scale, kMaxCells));
-  LATENT_ASSIGN_OR_RETURN(rows_, CountOf(flags, table.rows));
-  columns_ = table.header.columns;
-  const Matrix all{.columns = columns_, .cells = std::move(table.cells)};
+  LATENT_RETURN_IF_ERROR(
+      TakeRows(flags, {.columns = table.header.columns, .cells = std::move(table.cells)}));
+  if (table.labels.empty()) return absl::OkStatus();
+  const auto first = table.labels.begin() + static_cast<std::ptrdiff_t>(flags.offset);
+  labels_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
+  return absl::OkStatus();
+}
+
+absl::Status RowSource::ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema) {
+  const double scale = flags.value_scale.value_or(schema.value_scale());
+  LATENT_ASSIGN_OR_RETURN(TableRows table, ReadTable(flags.input, OptionsOf(flags.input, flags),
+                                                     scale, schema, kMaxCells));
+  is_table_ = true;
+  LATENT_RETURN_IF_ERROR(TakeRows(flags, std::move(table.cells)));
+  if (table.ids.empty()) return absl::OkStatus();
+  const auto first = table.ids.begin() + static_cast<std::ptrdiff_t>(flags.offset);
+  ids_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
+  return absl::OkStatus();
+}
+
+absl::Status RowSource::TakeRows(const RowFlags& flags, Matrix all) {
+  LATENT_ASSIGN_OR_RETURN(rows_, CountOf(flags, all.rows()));
+  columns_ = all.columns;
   const std::span<const float> chosen = all.Rows(flags.offset, rows_);
   cells_ = Matrix{.columns = columns_, .cells = {chosen.begin(), chosen.end()}};
-  if (!table.labels.empty()) {
-    const auto first = table.labels.begin() + static_cast<std::ptrdiff_t>(flags.offset);
-    labels_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
-  }
   description_ = absl::StrCat("rows ", flags.offset, " to ", flags.offset + rows_ - 1, " of ",
                               std::filesystem::path(flags.input).filename().string());
   return absl::OkStatus();

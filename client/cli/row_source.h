@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/cli/answer.h"
 #include "client/cli/context.h"
 #include "client/cli/matrix.h"
 #include "latent/v1/rows.pb.h"
+#include "latent/v1/spec.pb.h"
 
 namespace CLI {
 class App;
@@ -32,6 +34,11 @@ class RowSource {
  public:
   // Reads the file, or asks how many rows the dataset's part has. INVALID_ARGUMENT unless exactly
   // one of --input and --dataset is given, or for an empty choice of rows.
+  // Rows of CSV files are read as `model` was trained on them (table_file.h) if it is one of
+  // tables.
+  static absl::StatusOr<RowSource> Open(Context& context, const RowFlags& flags,
+                                        const ModelFlags& model);
+  // The same of rows that are for no model in particular.
   static absl::StatusOr<RowSource> Open(Context& context, const RowFlags& flags);
   // A file whose cells are codes: read as they are.
   static absl::StatusOr<RowSource> OpenCodes(const std::string& path);
@@ -43,6 +50,10 @@ class RowSource {
   const std::optional<Matrix>& cells() const { return cells_; }
   // One a row if labels came with the rows or by --labels; else none.
   const std::vector<std::int32_t>& labels() const { return labels_; }
+  // Whether the file was read as one of a table, so that NaN marks what is missing.
+  bool is_table() const { return is_table_; }
+  // One a row if the file is one of a table and has a column of ids; else none.
+  const std::vector<std::string>& ids() const { return ids_; }
   // Names of labels 0, 1, 2, ..., if the dataset has them.
   const std::vector<std::string>& label_names() const { return label_names_; }
   v1::Rows Slice(std::size_t first, std::size_t count) const;
@@ -56,7 +67,12 @@ class RowSource {
       const std::function<absl::Status(std::size_t first, v1::Rows rows)>& send) const;
 
  private:
+  static absl::StatusOr<RowSource> OpenWith(Context& context, const RowFlags& flags,
+                                            const ModelFlags* model);
   absl::Status ReadFile(const RowFlags& flags);
+  absl::Status ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema);
+  // Settles rows_ and cells_ by all rows of a file.
+  absl::Status TakeRows(const RowFlags& flags, Matrix all);
   absl::Status AskDataset(Context& context, const RowFlags& flags);
   absl::Status ReadLabels(const RowFlags& flags);
 
@@ -64,6 +80,8 @@ class RowSource {
   std::string description_;
   std::optional<Matrix> cells_;
   std::vector<std::int32_t> labels_;
+  bool is_table_ = false;
+  std::vector<std::string> ids_;
   std::vector<std::string> label_names_;
   v1::DatasetSlice slice_;
 };

@@ -67,7 +67,8 @@ void Summarise(const std::vector<v1::RowScore>& scores, Summary* summary) {
 }
 
 absl::Status RunScore(Context& context, const ScoreFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
+  LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                          RowSource::Open(context, flags.rows, flags.model));
   Target target(flags.model);
   std::vector<v1::RowScore> scores;
   double threshold = 0;

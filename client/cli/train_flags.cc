@@ -36,7 +36,8 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--corruption", flags.corruption,
       "none, gaussian:SIGMA, masking:FRACTION, dropout:FRACTION or salt-and-pepper:FRACTION");
   add("--likelihood", flags.likelihood,
-      "auto, bernoulli, multinomial, gaussian, gaussian:VARIANCE or gaussian-learned");
+      "auto, bernoulli, multinomial, gaussian[:VARIANCE], gaussian-learned, mixed[:VARIANCE] or "
+      "mixed-learned");
   add("--beta", flags.beta, "Weight of the KL term");
   add("--kl-warm-up", flags.kl_warm_up, "Share of all updates over which beta rises from 0");
   add("--free-bits", flags.free_bits, "KL in nats a code entry that is not charged");
@@ -101,8 +102,8 @@ void AddTrainOptions(CLI::App& command, TrainFlags& flags) {
   command.add_option("--dataset", flags.dataset, "Dataset to train on");
   command.add_option(
       "--preset", flags.preset,
-      "pca, plain (default), denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, wae: "
-      "see latent info");
+      "pca, plain (default), denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, wae, "
+      "table: see latent info");
   command.add_option("--config", flags.config,
                      "TrainJobSpec as JSON; the other options go over it");
   command.add_option("--label", flags.labels, "KEY=VALUE to find the job by; may be repeated")

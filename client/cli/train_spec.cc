@@ -95,15 +95,20 @@ absl::Status SetCorruption(const std::string& text, v1::Corruption* corruption) 
 }
 
 absl::Status SetLikelihood(const std::string& text, v1::Likelihood* likelihood) {
-  LATENT_ASSIGN_OR_RETURN(const auto parsed, ParseKind("--likelihood", text,
-                                                       {"auto", "bernoulli", "multinomial",
-                                                        "gaussian", "gaussian-learned"}));
+  LATENT_ASSIGN_OR_RETURN(const auto parsed,
+                          ParseKind("--likelihood", text,
+                                    {"auto", "bernoulli", "multinomial", "gaussian",
+                                     "gaussian-learned", "mixed", "mixed-learned"}));
   if (parsed.Is("auto")) {
     likelihood->mutable_auto_();
   } else if (parsed.Is("bernoulli")) {
     likelihood->mutable_bernoulli();
   } else if (parsed.Is("multinomial")) {
     likelihood->mutable_multinomial();
+  } else if (parsed.Is("mixed") || parsed.Is("mixed-learned")) {
+    v1::MixedLikelihood* mixed = likelihood->mutable_mixed();
+    mixed->set_learned_variance(parsed.Is("mixed-learned"));
+    if (parsed.has_level) mixed->set_variance(parsed.level);
   } else {
     v1::GaussianLikelihood* gaussian = likelihood->mutable_gaussian();
     gaussian->set_learned_variance(parsed.Is("gaussian-learned"));
