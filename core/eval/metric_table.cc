@@ -117,6 +117,12 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "(entries standardised); 1 means tight clumps far apart"},
     {"latent_silhouette_reference", "1", Better::kNeither, "the same of N(0, I)"},
     {"latent_clusters", "1", Better::kNeither, "the number of clusters of latent_silhouette"},
+    {"sampler_components", "1", Better::kNeither,
+     "Gaussians in the mixture that Sample draws codes from, by the Bayes information criterion; "
+     "deterministic and top-k codes of at most 128 entries only"},
+    {"sampler_code_nll", "nats/row", Better::kNeither,
+     "-log density of the codes under that mixture (least variance in any direction 1e-4 of the "
+     "entries' own; entries that never vary left out), mean over at most 4096 evenly spaced rows"},
     {"auroc", "1", Better::kHigher,
      "chance that an anomaly scores above another row, by its label: of two label names that call "
      "one anomaly, anomalous, abnormal, outlier, attack or fraud, or the other normal, inlier, "

@@ -11,16 +11,10 @@
 #include "core/base/status.h"
 #include "core/jobs/catch_thrown.h"
 #include "core/jobs/publisher.h"
+#include "core/train/fit_sampler.h"
 #include "core/train/training_thread.h"
 
 namespace latent {
-namespace {
-
-// Rows encoded at once while the sampler is fitted, so that a stop is heard soon.
-constexpr std::size_t kEncodeRows = 256;
-
-}  // namespace
-
 RunningJob::RunningJob(const RunnerParts* parts, const RunnerOptions* options, JobStatsBox* stats,
                        JobRecord job)
     : parts_(*parts),
@@ -186,29 +180,12 @@ absl::Status RunningJob::Measure(const Autoencoder& model, const Dataset& data,
                                  VersionContent& content) const {
   LATENT_ASSIGN_OR_RETURN(content.evaluation,
                           parts_.evaluate(model, job_.plan, data, stop_.get_token()));
-  LATENT_ASSIGN_OR_RETURN(content.sampler, FitSampler(model, data));
+  LATENT_ASSIGN_OR_RETURN(SamplerResult fitted,
+                          FitSampler(job_.plan, model, data, [this] { return CheckStop(); }));
+  content.sampler = std::move(fitted.sampler);
+  content.evaluation.metrics.insert(content.evaluation.metrics.end(), fitted.metrics.begin(),
+                                    fitted.metrics.end());
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::unique_ptr<Sampler>> RunningJob::FitSampler(const Autoencoder& model,
-                                                                const Dataset& data) const {
-  // Without a code there is nothing to draw, and nothing is.
-  const bool drawn_from_prior = model.variational() || model.latent_dim() == 0;
-  if (drawn_from_prior) return StandardNormalSampler(model.latent_dim());
-  const RowsView all = RowsFor(model.spec(), data, v1::PART_TRAIN);
-  const RowsView rows = all.EveryNth(SamplerStep(all.rows, model.latent_dim()));
-  std::vector<float> scratch;
-  std::vector<float> cells(rows.rows * model.latent_dim());
-  const MatrixView<float> codes(cells.data(), rows.rows, model.latent_dim());
-  Workspace workspace;
-  for (std::size_t first = 0; first < rows.rows; first += kEncodeRows) {
-    LATENT_RETURN_IF_ERROR(CheckStop());
-    const std::size_t count = std::min(kEncodeRows, rows.rows - first);
-    ForwardOutputs outputs;
-    outputs.codes = codes.slice_rows(first, count);
-    model.Forward(rows.Read(first, count, scratch), outputs, workspace);
-  }
-  return FitGaussianSampler(codes, [this] { return CheckStop(); });
 }
 
 absl::Status RunningJob::End(const absl::Status& outcome) {

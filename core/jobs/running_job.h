@@ -47,8 +47,6 @@ class RunningJob {
   absl::StatusOr<VersionContent> EvaluateResult(TrainResult result, const Dataset& data);
   absl::Status Measure(const Autoencoder& model, const Dataset& data,
                        VersionContent& content) const;
-  absl::StatusOr<std::unique_ptr<Sampler>> FitSampler(const Autoencoder& model,
-                                                      const Dataset& data) const;
   ThreadClass EvaluationThreadClass() const;
   absl::Status CheckStop() const;
   absl::Status End(const absl::Status& outcome);

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/random.h"
 #include "core/base/status.h"
+#include "core/model/mixture_sampler.h"
 #include "core/nn/linalg.h"
 
 namespace latent {
@@ -28,18 +29,13 @@ constexpr char kDeviation[] = "sampler.deviation";
 constexpr double kMaxProducts = 6e10;
 constexpr double kMaxCells = 1 << 26;
 
-// Row r of standard normals, the same for every sampler.
-void FillRow(std::uint64_t seed, std::size_t row, std::span<float> values) {
-  FillNormal({.seed = DeriveSeed(seed, kPriorPurpose), .sample = row}, values);
-}
-
 class StandardNormal final : public Sampler {
  public:
   explicit StandardNormal(std::size_t latent_dim) : latent_dim_(latent_dim) {}
   void Draw(std::uint64_t seed, double temperature, std::size_t first,
             MatrixView<float> codes) const override {
     for (std::size_t r = 0; r < codes.rows; ++r) {
-      FillRow(seed, first + r, codes.row(r));
+      FillPriorRow(seed, first + r, codes.row(r));
       for (float& v : codes.row(r)) v *= static_cast<float>(temperature);
     }
   }
@@ -66,7 +62,7 @@ class FittedGaussian final : public Sampler {
     for (std::size_t r = 0; r < codes.rows; r += kBlockRows) {
       const std::size_t count = std::min(kBlockRows, codes.rows - r);
       for (std::size_t b = 0; b < count; ++b) {
-        FillRow(seed, first + r + b, noise);
+        FillPriorRow(seed, first + r + b, noise);
         for (std::size_t j = 0; j < noise.size(); ++j) block[j * kBlockRows + b] = noise[j];
       }
       Multiply(block, temperature, codes.slice_rows(r, count));
@@ -120,7 +116,7 @@ class FittedDiagonal final : public Sampler {
             MatrixView<float> codes) const override {
     for (std::size_t r = 0; r < codes.rows; ++r) {
       const std::span<float> code = codes.row(r);
-      FillRow(seed, first + r, code);
+      FillPriorRow(seed, first + r, code);
       for (std::size_t i = 0; i < code.size(); ++i) {
         code[i] = static_cast<float>(static_cast<double>(mean_[i]) +
                                      temperature * static_cast<double>(deviation_[i] * code[i]));
@@ -186,6 +182,10 @@ absl::Status CheckTensor(const Tensor& tensor, const char* name,
 
 }  // namespace
 
+void FillPriorRow(std::uint64_t seed, std::size_t row, std::span<float> values) {
+  FillNormal({.seed = DeriveSeed(seed, kPriorPurpose), .sample = row}, values);
+}
+
 std::unique_ptr<Sampler> StandardNormalSampler(std::size_t latent_dim) {
   return std::make_unique<StandardNormal>(latent_dim);
 }
@@ -222,6 +222,7 @@ absl::StatusOr<std::unique_ptr<Sampler>> FitGaussianSampler(
 
 absl::StatusOr<std::unique_ptr<Sampler>> SamplerFromTensors(const TensorFile& file,
                                                             std::size_t latent_dim) {
+  if (HasMixtureTensors(file)) return MixtureFromTensors(file, latent_dim);
   const auto mean = file.tensors.find(kMean);
   const auto factor = file.tensors.find(kFactor);
   const auto deviation = file.tensors.find(kDeviation);

@@ -1,10 +1,12 @@
 // Where Sample draws codes from: N(0, I) for Gaussian latents; for deterministic ones a Gaussian
-// fitted to the codes of the training rows. Immutable once made; any thread.
+// fitted to the codes of the training rows, or a mixture of some (mixture_sampler.h). Immutable
+// once made; any thread.
 #ifndef LATENT_CORE_MODEL_SAMPLER_H_
 #define LATENT_CORE_MODEL_SAMPLER_H_
 
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
@@ -30,6 +32,8 @@ class Sampler {
 inline constexpr std::size_t kMaxFullCovarianceDim = 2048;
 
 std::unique_ptr<Sampler> StandardNormalSampler(std::size_t latent_dim);
+// The standard normal noise of a seed's row that every sampler begins with.
+void FillPriorRow(std::uint64_t seed, std::size_t row, std::span<float> values);
 // Fits mean and covariance (float64) to codes [n x latent_dim], n >= 1; a singular covariance is
 // fine. INVALID_ARGUMENT if a code is not finite; what `check`, asked often, ends it with.
 absl::StatusOr<std::unique_ptr<Sampler>> FitGaussianSampler(

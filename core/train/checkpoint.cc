@@ -128,6 +128,7 @@ std::string PlanFingerprint(const v1::TrainingPlan& plan) {
   relevant.mutable_training()->clear_max_duration_seconds();
   relevant.mutable_training()->clear_checkpoint_interval_seconds();
   relevant.mutable_training()->clear_anomaly_quantile();
+  relevant.mutable_training()->clear_sampler();
   return Sha256Hex(PlanToJson(relevant));
 }
 

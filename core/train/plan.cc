@@ -111,6 +111,7 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   internal::CheckArchitecture(plan.architecture(), data, errors);
   internal::CheckTraining(plan.training(), data, errors);
   internal::CheckSolver(plan.training().solver(), plan.architecture(), data, errors);
+  internal::CheckSampler(plan.training().sampler(), plan.architecture().latent(), errors);
   internal::CheckPublish(plan.publish(), environment, errors);
   LATENT_RETURN_IF_ERROR(errors.ToStatus());
 

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "core/eval/evaluation.h"
+#include "core/model/mixture_sampler.h"
 #include "core/model/sampler.h"
 #include "core/model/training_pass.h"
 #include "core/nn/principal.h"
@@ -35,12 +36,19 @@ std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
          TrainingPass::BytesNeeded(plan.architecture(), columns, static_cast<std::size_t>(batch));
 }
 
+std::uint64_t BytesOfSampler(const v1::TrainingPlan& plan) {
+  const v1::SamplerSpec& sampler = plan.training().sampler();
+  const std::uint64_t rows = plan.data().train_rows();
+  const std::uint32_t dim = plan.architecture().latent().dim();
+  if (sampler.has_mixture()) {
+    return MixtureSamplerBytes(rows, dim, sampler.mixture().max_components());
+  }
+  return sampler.has_gaussian() ? SamplerBytes(rows, dim) : 0;
+}
+
 // Evaluation, then the sampler.
 std::uint64_t AfterTrainingBytes(const v1::TrainingPlan& plan) {
-  const bool fitted = plan.architecture().latent().has_deterministic();
-  return std::max(
-      EvaluationBytes(plan),
-      fitted ? SamplerBytes(plan.data().train_rows(), plan.architecture().latent().dim()) : 0);
+  return std::max(EvaluationBytes(plan), BytesOfSampler(plan));
 }
 
 }  // namespace

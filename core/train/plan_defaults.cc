@@ -270,6 +270,7 @@ void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
   LATENT_DEFAULT(training, max_duration_seconds, 86400);
   LATENT_DEFAULT(training, checkpoint_interval_seconds, 30);
   LATENT_DEFAULT(training, anomaly_quantile, 0.99);
+  FillSampler(model.latent(), *training.mutable_sampler());
   v1::EvaluationSpec& evaluation = *training.mutable_evaluation();
   LATENT_DEFAULT(evaluation, importance_draws, 50);
   LATENT_DEFAULT(evaluation, importance_rows, 2000);

@@ -20,6 +20,7 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, const v1::S
 void FillNetworks(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
 void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
                   const PlanEnvironment& environment, v1::TrainingSpec& training);
+void FillSampler(const v1::Latent& latent, v1::SamplerSpec& sampler);
 void FillPublish(v1::PublishSpec& publish);
 
 // One error for each bad field of the filled plan.
@@ -28,6 +29,7 @@ void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, Fiel
 // Of it: encoder and decoder, and what asks for layers of some kind.
 void CheckNetworks(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
 void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors);
+void CheckSampler(const v1::SamplerSpec& sampler, const v1::Latent& latent, FieldErrors& errors);
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,
                   FieldErrors& errors);
 // What the solver asks of the rest.
