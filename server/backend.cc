@@ -67,6 +67,7 @@ absl::Status Backend::OpenStore() {
   LATENT_RETURN_IF_ERROR(opened);
   store_->datasets().SetUsersOf(&JobStore::UsersOfDataset);
   store_->registry().SetUsersOf(&JobStore::UsersOfModel);
+  store_->registry().SetUsersOfVersion(&JobStore::UsersOfVersion);
   return absl::OkStatus();
 }
 

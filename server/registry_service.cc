@@ -33,6 +33,13 @@ void FillPage(const Entries& entries, google::protobuf::RepeatedPtrField<Message
   }
 }
 
+// The lineage's share of the plan.
+void SetWarmStart(v1::ModelVersion& version) {
+  const v1::WarmStart& start = version.plan().training().warm_start();
+  version.mutable_lineage()->set_warm_start_model(start.model());
+  version.mutable_lineage()->set_warm_start_version(start.version());
+}
+
 // Streams one file: reads a piece on the executor when the last one has gone out.
 class ArtifactSource final : public StreamSource {
  public:
@@ -256,12 +263,14 @@ void RegistryServiceHandler::Describe(const ModelInfo& model, const VersionInfo&
   ToMessage(model, version, out);
   if (const auto served = backend_->cache().Find(version.model, version.version)) {
     *out->mutable_plan() = served->plan();
+    SetWarmStart(*out);
     out->mutable_metrics()->Assign(served->metrics().begin(), served->metrics().end());
     return;
   }
   Registry& registry = backend_->store().registry();
   if (const auto text = registry.ReadArtifact(version, kPlanFile); text.ok()) {
     if (auto plan = ParsePlan(*text); plan.ok()) *out->mutable_plan() = std::move(*plan);
+    SetWarmStart(*out);
   }
   if (const auto text = registry.ReadArtifact(version, kMetricsFile); text.ok()) {
     if (const auto evaluation = ParseEvaluation(*text); evaluation.ok()) {

@@ -114,6 +114,13 @@ absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declar
   return request;
 }
 
+absl::Status AtField(const absl::Status& status, const std::string& path) {
+  const absl::string_view text = status.message();
+  ErrorDetails details = DetailsOf(status);
+  details.fields.push_back({path, std::string(text)});
+  return MakeError(status.code(), absl::StrCat(path, ": ", text), std::move(details));
+}
+
 void ToMessage(const std::vector<FileProgress>& files,
                google::protobuf::RepeatedPtrField<v1::FileProgress>* out) {
   for (const FileProgress& file : files) {

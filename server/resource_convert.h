@@ -44,6 +44,9 @@ absl::StatusOr<VersionSelector> ToSelector(const Request& request, const std::st
   return selector;
 }
 
+// The same error as the fault of one field: "<path>: " before the message, and a violation.
+absl::Status AtField(const absl::Status& status, const std::string& path);
+
 // What a declaration means. INVALID_ARGUMENT with a violation for each bad field, below `prefix`.
 absl::StatusOr<ParseRequest> ToParseRequest(const v1::DatasetDeclaration& declaration,
                                             const std::string& prefix);

@@ -1,5 +1,6 @@
 #include "server/training_service.h"
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "core/train/version_files.h"
 #include "server/idempotent.h"
 #include "server/resource_convert.h"
+#include "server/warm_source.h"
 #include "server/watch_source.h"
 
 namespace latent {
@@ -17,14 +19,6 @@ namespace {
 
 constexpr char kCreate[] = "CreateTrainJob";
 constexpr char kEvaluate[] = "CreateEvaluationJob";
-
-// The same error as the fault of one field: "<path>: " before the message, and a violation.
-absl::Status AtField(const absl::Status& status, const std::string& path) {
-  const absl::string_view text = status.message();
-  ErrorDetails details = DetailsOf(status);
-  details.fields.push_back({path, std::string(text)});
-  return MakeError(status.code(), absl::StrCat(path, ": ", text), std::move(details));
-}
 
 absl::Status CheckReady(const std::string& field, const DatasetRecord& dataset) {
   if (dataset.state == DatasetState::kReady) return absl::OkStatus();
@@ -119,8 +113,15 @@ absl::Status TrainingServiceHandler::Create(const v1::CreateTrainJobRequest& req
     return found.status();
   }
   const DatasetRecord& dataset = *found;
+  // Names first: a model that cannot be called so is not looked for.
+  if (request.spec().training().has_warm_start()) {
+    LATENT_RETURN_IF_ERROR(CheckSpec(request.spec(), backend_->plan_environment()));
+  }
+  LATENT_ASSIGN_OR_RETURN(const std::optional<WarmSource> source,
+                          FindWarmSource(request.spec(), store.registry()));
   LATENT_ASSIGN_OR_RETURN(const v1::TrainingPlan plan,
-                          Resolve(request.spec(), dataset.info, backend_->plan_environment()));
+                          Resolve(request.spec(), dataset.info, backend_->plan_environment(),
+                                  source ? &*source : nullptr));
   if (request.validate_only()) {
     *response->mutable_job()->mutable_plan() = plan;
     return absl::OkStatus();
@@ -129,6 +130,7 @@ absl::Status TrainingServiceHandler::Create(const v1::CreateTrainJobRequest& req
       store, kCreate, request, response,
       [&](Transaction& tx, v1::CreateTrainJobResponse* made) -> absl::Status {
         LATENT_RETURN_IF_ERROR(CheckUnchanged(field, datasets.Get(tx, dataset.name), dataset.info));
+        if (source) LATENT_RETURN_IF_ERROR(CheckStillThere(*source, store.registry(), tx));
         LATENT_ASSIGN_OR_RETURN(const JobRecord job, backend_->jobs().Submit(tx, plan));
         ToMessage(job, made->mutable_job());
         return absl::OkStatus();

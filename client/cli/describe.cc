@@ -319,6 +319,10 @@ Table DescribeVersion(const v1::ModelVersion& version) {
   table.AddRow({"dataset_hash", version.lineage().dataset_hash()});
   table.AddRow({"job", version.lineage().job_id()});
   table.AddRow({"seed", absl::StrCat(version.lineage().seed())});
+  AddIf(version.lineage().warm_start_version() != 0, "warm_start",
+        absl::StrCat(version.lineage().warm_start_model(), "@",
+                     version.lineage().warm_start_version()),
+        &table);
   table.AddRow({"code_revision", version.lineage().code_revision()});
   AddIf(!version.plan().description().empty(), "description", version.plan().description(), &table);
   for (const v1::Artifact& artifact : version.artifacts()) {

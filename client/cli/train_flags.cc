@@ -72,8 +72,16 @@ void AddTraining(CLI::App& command, TrainFlags& flags) {
   AddSwitch(command, "early-stopping", flags.early_stopping, "Whether training may end early",
             kTraining);
   AddSwitch(command, "shuffle", flags.shuffle, "Whether each epoch has a new order", kTraining);
+  add("--warm-start", flags.warm_start,
+      "MODEL, MODEL@VERSION or MODEL@ALIAS whose weights training begins with; preset and "
+      "architecture are that version's");
+  AddSwitch(command, "keep-latent-space", flags.keep_latent_space,
+            "After a warm start only the decoder learns, so that codes stay the same", kTraining);
   add("--seed", flags.seed, "Every random number follows from it (default: 0)");
   add("--threads", flags.threads, "Training threads; the result does not depend on it");
+  add("--sampler", flags.sampler,
+      "What codes are drawn from where the latent has no prior: gaussian, or mixture:MOST with at "
+      "most so many components (default: mixture:16)");
   add("--max-duration", flags.max_duration, "Seconds after which training ends with what it has");
   add("--checkpoint-interval", flags.checkpoint_interval, "Seconds between checkpoints");
   add("--anomaly-quantile", flags.anomaly_quantile,

@@ -33,8 +33,8 @@ struct TrainFlags {
   std::optional<std::uint64_t> seed;
   std::optional<double> learning_rate, warm_up, weight_decay, clip_norm, max_duration,
       checkpoint_interval, anomaly_quantile;
-  std::string schedule, optimizer;
-  std::optional<bool> early_stopping, shuffle;
+  std::string schedule, optimizer, warm_start, sampler;
+  std::optional<bool> early_stopping, shuffle, keep_latent_space;
   // Publishing.
   std::string publish, publish_metric;
   std::optional<double> publish_bound;

@@ -2,6 +2,7 @@
 #include <iterator>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "client/cli/context.h"
@@ -226,8 +227,54 @@ absl::Status SetSolver(const TrainFlags& flags, v1::TrainingSpec* training) {
   return absl::OkStatus();
 }
 
+absl::Status SetWarmStart(const TrainFlags& flags, v1::TrainingSpec* training) {
+  if (!flags.warm_start.empty()) {
+    v1::WarmStart* start = training->mutable_warm_start();
+    const std::size_t at = flags.warm_start.find('@');
+    start->set_model(flags.warm_start.substr(0, at));
+    start->clear_choice();
+    if (at != std::string::npos) {
+      const std::string choice = flags.warm_start.substr(at + 1);
+      std::uint64_t version = 0;
+      if (absl::SimpleAtoi(choice, &version)) {
+        start->set_version(version);
+      } else {
+        start->set_alias(choice);
+      }
+    }
+  }
+  if (!flags.keep_latent_space) return absl::OkStatus();
+  if (!training->has_warm_start()) {
+    return absl::InvalidArgumentError(
+        "--keep-latent-space: needs --warm-start, whose latent space it keeps");
+  }
+  training->mutable_warm_start()->set_keep_latent_space(*flags.keep_latent_space);
+  return absl::OkStatus();
+}
+
+absl::Status SetSampler(const std::string& text, v1::SamplerSpec* sampler) {
+  LATENT_ASSIGN_OR_RETURN(const auto parsed,
+                          ParseKind("--sampler", text, {"automatic", "gaussian", "mixture"}));
+  if (parsed.Is("automatic")) sampler->mutable_automatic();
+  if (parsed.Is("gaussian")) sampler->mutable_gaussian();
+  if (!parsed.Is("mixture")) return absl::OkStatus();
+  v1::MixtureSampler* mixture = sampler->mutable_mixture();
+  if (!parsed.has_level) return absl::OkStatus();
+  if (!(parsed.level >= 1 && parsed.level <= 64) ||
+      parsed.level != static_cast<std::uint32_t>(parsed.level)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--sampler: expected mixture:1 to mixture:64, got ", text));
+  }
+  mixture->set_max_components(static_cast<std::uint32_t>(parsed.level));
+  return absl::OkStatus();
+}
+
 absl::Status SetTraining(const TrainFlags& flags, v1::TrainingSpec* training) {
   LATENT_RETURN_IF_ERROR(SetSolver(flags, training));
+  LATENT_RETURN_IF_ERROR(SetWarmStart(flags, training));
+  if (!flags.sampler.empty()) {
+    LATENT_RETURN_IF_ERROR(SetSampler(flags.sampler, training->mutable_sampler()));
+  }
   if (flags.seed) training->set_seed(*flags.seed);
   if (flags.threads) training->set_threads(*flags.threads);
   if (flags.max_duration) training->set_max_duration_seconds(*flags.max_duration);

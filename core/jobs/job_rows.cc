@@ -69,12 +69,16 @@ std::size_t BytesOf(const JobRecord& job) {
 
 absl::Status Insert(Transaction& tx, const JobRecord& job) {
   const std::string plan = job.plan.SerializeAsString();
+  // An evaluation job has the plan of the version, but begins with nothing.
+  const v1::WarmStart start =
+      job.evaluated_version == 0 ? job.plan.training().warm_start() : v1::WarmStart();
   return tx
       .Run(
-          "INSERT INTO jobs (id, model, dataset, plan, evaluated_version, state, create_us) "
-          "VALUES (?, ?, ?, ?, ?, ?, ?)",
+          "INSERT INTO jobs (id, model, dataset, plan, evaluated_version, source_model, "
+          "source_version, state, create_us) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
           {job.id, job.plan.model(), job.plan.data().dataset(), SqlBlob{plan},
-           Signed(job.evaluated_version), std::int64_t{job.state}, job.create_time_us})
+           Signed(job.evaluated_version), start.model(), Signed(start.version()),
+           std::int64_t{job.state}, job.create_time_us})
       .status();
 }
 

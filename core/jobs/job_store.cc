@@ -24,9 +24,8 @@ absl::Status QueueFull(std::size_t limit, std::chrono::seconds retry_after) {
                    std::move(details));
 }
 
-absl::StatusOr<std::vector<std::string>> UnfinishedWhere(Transaction& tx, std::string_view sql,
-                                                         std::string_view value) {
-  LATENT_ASSIGN_OR_RETURN(Statement rows, tx.Query(sql, {value}));
+absl::StatusOr<std::vector<std::string>> IdsOf(absl::StatusOr<Statement> query) {
+  LATENT_ASSIGN_OR_RETURN(Statement rows, std::move(query));
   std::vector<std::string> ids;
   for (;;) {
     LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
@@ -85,7 +84,10 @@ Schema JobStore::DatabaseSchema() {
     CREATE INDEX job_checkpoints_by_job ON job_checkpoints (job_id, number);
   )sql",
                        // Of evaluation jobs: the version that is evaluated; 0 for train jobs.
-                       "ALTER TABLE jobs ADD COLUMN evaluated_version INTEGER NOT NULL DEFAULT 0"};
+                       "ALTER TABLE jobs ADD COLUMN evaluated_version INTEGER NOT NULL DEFAULT 0",
+                       // Of a warm start: the version whose weights training begins with.
+                       "ALTER TABLE jobs ADD COLUMN source_model TEXT NOT NULL DEFAULT '';"
+                       "ALTER TABLE jobs ADD COLUMN source_version INTEGER NOT NULL DEFAULT 0"};
   return schema;
 }
 
@@ -227,14 +229,25 @@ absl::StatusOr<std::shared_ptr<WatchHub::Watcher>> JobStore::Watch(const std::st
 
 absl::StatusOr<std::vector<std::string>> JobStore::UsersOfDataset(Transaction& tx,
                                                                   std::string_view dataset) {
-  return UnfinishedWhere(
-      tx, "SELECT id FROM jobs WHERE state IN (1, 2, 3) AND dataset = ? ORDER BY number", dataset);
+  return IdsOf(tx.Query(
+      "SELECT id FROM jobs WHERE state IN (1, 2, 3) AND dataset = ? ORDER BY number", {dataset}));
 }
 
 absl::StatusOr<std::vector<std::string>> JobStore::UsersOfModel(Transaction& tx,
                                                                 std::string_view model) {
-  return UnfinishedWhere(
-      tx, "SELECT id FROM jobs WHERE state IN (1, 2, 3) AND model = ? ORDER BY number", model);
+  return IdsOf(
+      tx.Query("SELECT id FROM jobs WHERE state IN (1, 2, 3) AND (model = ?1 OR source_model = ?1) "
+               "ORDER BY number",
+               {model}));
+}
+
+absl::StatusOr<std::vector<std::string>> JobStore::UsersOfVersion(Transaction& tx,
+                                                                  std::string_view model,
+                                                                  std::uint64_t version) {
+  return IdsOf(
+      tx.Query("SELECT id FROM jobs WHERE state IN (1, 2, 3) AND ((source_model = ?1 AND "
+               "source_version = ?2) OR (model = ?1 AND evaluated_version = ?2)) ORDER BY number",
+               {model, static_cast<std::int64_t>(version)}));
 }
 
 absl::StatusOr<std::array<std::uint64_t, v1::JobState_ARRAYSIZE>> JobStore::CountByState() {

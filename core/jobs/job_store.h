@@ -94,11 +94,15 @@ class JobStore {
   WatchHub& hub() { return hub_; }
 
   // --- for the other stores, within their transactions (SetUsersOf) ------------------------------
-  // Ids of unfinished jobs that train on the dataset, or that train the model.
+  // Ids of unfinished jobs that train on the dataset; that train the model or begin with a version
+  // of it; that begin with the version or evaluate it.
   static absl::StatusOr<std::vector<std::string>> UsersOfDataset(Transaction& tx,
                                                                  std::string_view dataset);
   static absl::StatusOr<std::vector<std::string>> UsersOfModel(Transaction& tx,
                                                                std::string_view model);
+  static absl::StatusOr<std::vector<std::string>> UsersOfVersion(Transaction& tx,
+                                                                 std::string_view model,
+                                                                 std::uint64_t version);
 
   // --- for the runner ----------------------------------------------------------------------------
   // What a server that was killed left behind: RUNNING becomes QUEUED (or FAILED after too many

@@ -35,9 +35,9 @@ struct RunnerParts {
   std::function<absl::StatusOr<std::shared_ptr<const Dataset>>(const v1::DatasetSchema&)>
       load_dataset;
   // Those below have defaults; tests replace them.
-  std::function<absl::StatusOr<TrainResult>(const v1::TrainingPlan&, const Dataset&,
-                                            const std::string& checkpoint, TrainingPriority,
-                                            const TrainCallbacks&, std::stop_token)>
+  std::function<absl::StatusOr<TrainResult>(
+      const v1::TrainingPlan&, const Dataset&, const std::string& checkpoint, TrainingPriority,
+      const TrainCallbacks&, std::stop_token, const TensorFile* start)>
       train = Train;
   std::function<absl::StatusOr<Evaluation>(const Autoencoder&, const v1::TrainingPlan&,
                                            const Dataset&, std::stop_token)>

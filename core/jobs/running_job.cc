@@ -64,7 +64,10 @@ absl::Status RunningJob::RunPhases() {
                          : absl::StrCat("training from step ", checkpoint.step);
   if (!checkpoint.note.empty()) absl::StrAppend(&from, "; ", checkpoint.note);
   LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(run_, v1::JOB_PHASE_TRAINING, from));
-  LATENT_ASSIGN_OR_RETURN(TrainResult result, TrainFrom(*data, checkpoint));
+  LATENT_ASSIGN_OR_RETURN(std::optional<TensorFile> start, ReadStart());
+  LATENT_ASSIGN_OR_RETURN(TrainResult result,
+                          TrainFrom(*data, checkpoint, start ? &*start : nullptr));
+  start.reset();
 
   LATENT_RETURN_IF_ERROR(CheckStop());
   LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(
@@ -102,8 +105,25 @@ absl::Status RunningJob::EvaluateVersion(const Dataset& data) {
              *std::move(metrics)});
 }
 
+absl::StatusOr<std::optional<TensorFile>> RunningJob::ReadStart() const {
+  if (!job_.plan.training().has_warm_start()) return std::optional<TensorFile>();
+  const v1::WarmStart& named = job_.plan.training().warm_start();
+  const auto read = [&]() -> absl::StatusOr<TensorFile> {
+    LATENT_ASSIGN_OR_RETURN(
+        const auto version,
+        parts_.registry->Get()->Resolve(named.model(), {.version = named.version(), .alias = ""}));
+    LATENT_ASSIGN_OR_RETURN(const std::string bytes,
+                            parts_.registry->ReadArtifact(*version, kWeightsFile));
+    return ParseTensors(bytes);
+  };
+  absl::StatusOr<TensorFile> tensors = read();
+  if (!tensors.ok()) return Annotate(tensors.status(), "warm start");
+  return std::optional(*std::move(tensors));
+}
+
 absl::StatusOr<TrainResult> RunningJob::TrainFrom(const Dataset& data,
-                                                  const LoadedCheckpoint& checkpoint) {
+                                                  const LoadedCheckpoint& checkpoint,
+                                                  const TensorFile* start) {
   TrainMailbox mailbox(checkpoint.step);
   TrainCallbacks callbacks;
   callbacks.on_progress = [&](const v1::TrainProgress& progress, bool epoch_end) {
@@ -113,7 +133,7 @@ absl::StatusOr<TrainResult> RunningJob::TrainFrom(const Dataset& data,
   const std::jthread trainer([&] {
     mailbox.PutResult(CatchThrown([&] {
       return parts_.train(job_.plan, data, checkpoint.bytes, options_.priority, callbacks,
-                          stop_.get_token());
+                          stop_.get_token(), start);
     }));
   });
   absl::Status lost;

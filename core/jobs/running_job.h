@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -17,6 +18,7 @@
 #include "core/jobs/job_store.h"
 #include "core/jobs/runner_parts.h"
 #include "core/jobs/train_mailbox.h"
+#include "core/model/model_file.h"
 #include "core/train/trainer.h"
 #include "core/train/training_thread.h"
 #include "core/train/version_files.h"
@@ -42,7 +44,10 @@ class RunningJob {
   absl::Status RunPhases();
   // An evaluation job in place of training and publishing.
   absl::Status EvaluateVersion(const Dataset& data);
-  absl::StatusOr<TrainResult> TrainFrom(const Dataset& data, const LoadedCheckpoint& checkpoint);
+  // The tensors of the version that a warm start names; nothing without one.
+  absl::StatusOr<std::optional<TensorFile>> ReadStart() const;
+  absl::StatusOr<TrainResult> TrainFrom(const Dataset& data, const LoadedCheckpoint& checkpoint,
+                                        const TensorFile* start);
   absl::Status HandleMail(TrainMailbox::Mail& mail);
   absl::StatusOr<VersionContent> EvaluateResult(TrainResult result, const Dataset& data);
   absl::Status Measure(const Autoencoder& model, const Dataset& data,

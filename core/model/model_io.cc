@@ -142,18 +142,9 @@ void ComposedAutoencoder::AddTensors(TensorFile& file) const {
   AddStatistics(statistics(), file);
 }
 
-absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
-                                                         const TensorFile& tensors) {
-  const auto version = tensors.metadata.find("format_version");
-  if (version != tensors.metadata.end() && version->second != kFormatVersion) {
-    return MakeError(absl::StatusCode::kFailedPrecondition, "UNKNOWN_MODEL_FORMAT",
-                     absl::StrCat("model file has format version ", version->second,
-                                  ", this build reads ", kFormatVersion));
-  }
+absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> ComposedFromTensors(
+    const v1::TrainingPlan& plan, const TensorFile& tensors) {
   const std::size_t columns = plan.data().columns();
-  if (plan.architecture().latent().has_none()) {
-    return LoadItemMap(plan.architecture(), columns, tensors);
-  }
   LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), columns));
   LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(tensors, columns));
   auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);
@@ -163,6 +154,20 @@ absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan&
   }
   model->RefreshPacked();
   return model;
+}
+
+absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
+                                                         const TensorFile& tensors) {
+  const auto version = tensors.metadata.find("format_version");
+  if (version != tensors.metadata.end() && version->second != kFormatVersion) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "UNKNOWN_MODEL_FORMAT",
+                     absl::StrCat("model file has format version ", version->second,
+                                  ", this build reads ", kFormatVersion));
+  }
+  if (plan.architecture().latent().has_none()) {
+    return LoadItemMap(plan.architecture(), plan.data().columns(), tensors);
+  }
+  return ComposedFromTensors(plan, tensors);
 }
 
 }  // namespace latent

@@ -22,6 +22,9 @@ absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> CreateModel(
 // Weights, scaling, column means and extremes, and whatever else the model needs to answer; not the
 // sampler (core/model/sampler.h adds its own tensors under "sampler.").
 TensorFile ToTensors(const Autoencoder& model);
+// The same model for training to go on with; the plan's latent must have a code. As FromTensors.
+absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> ComposedFromTensors(
+    const v1::TrainingPlan& plan, const TensorFile& tensors);
 // FAILED_PRECONDITION if tensors are missing, of another shape, or not finite.
 absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
                                                          const TensorFile& tensors);

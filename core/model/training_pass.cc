@@ -35,7 +35,7 @@ double MeanOf(const std::vector<double>& values, std::size_t rows) {
 }  // namespace
 
 TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t batch_limit,
-                           std::size_t threads)
+                           std::size_t threads, bool keep_latent_space)
     : PassContext(model_parts->spec, model_parts->parameters, model_parts->packed, batch_limit),
       parts(*model_parts),
       corrupts(ChangesRows(parts.spec.corruption())),
@@ -47,7 +47,7 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
   AttachLayers();
   draw_nats.resize(max_batch * latent->row_factor());
   if (latent->weighs_draws()) draw_weights.Resize(draw_nats.size());
-  AssignGradients(threads);
+  AssignGradients(threads, keep_latent_space ? MakersOfCodes() : std::set<std::size_t>());
   if (const auto learned = parts.likelihood->learned()) {
     learned_sums.resize(parts.parameters.segment(*learned).rows);
   }
@@ -82,7 +82,19 @@ void TrainingPass::State::AttachLayers() {
   }
 }
 
-void TrainingPass::State::AssignGradients(std::size_t threads) {
+// The segments that LatentSpaceId reads.
+std::set<std::size_t> TrainingPass::State::MakersOfCodes() const {
+  std::set<std::size_t> segments;
+  const auto add = [&](std::span<const NetworkLayer> made_of) {
+    for (const NetworkLayer& layer : made_of) segments.insert({layer.weight, layer.bias});
+  };
+  const LatentPart& part = *parts.network.latent;
+  add(parts.network.encoder);
+  add(part.layers().first(part.encoding_layers()));
+  return segments;
+}
+
+void TrainingPass::State::AssignGradients(std::size_t threads, const std::set<std::size_t>& kept) {
   const std::span<const ParameterSegment> segments = parts.parameters.segments();
   gradient.Resize(parts.parameters.values().size());
   uses.resize(segments.size());
@@ -95,6 +107,7 @@ void TrainingPass::State::AssignGradients(std::size_t threads) {
   ranges.resize(threads);
   for (std::size_t t = 0; t < threads; ++t) {
     for (std::size_t i = 0; i < segments.size(); ++i) {
+      if (kept.contains(i)) continue;
       const ParameterSegment& s = segments[i];
       const auto [first, count] = Share(s.rows, threads, t, s.matrix ? kWeightRows : kVectorRows);
       if (count == 0) continue;
@@ -115,8 +128,9 @@ std::vector<LayerPass*> TrainingPass::State::Layers() {
   return all;
 }
 
-TrainingPass::TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads)
-    : state_(std::make_unique<State>(model->parts_.get(), max_batch, threads)) {
+TrainingPass::TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads,
+                           bool keep_latent_space)
+    : state_(std::make_unique<State>(model->parts_.get(), max_batch, threads, keep_latent_space)) {
   model->parts_->pack_backward = true;
   model->parts_->PackAll();
 }

@@ -63,8 +63,10 @@ struct ParameterRange {
 //   RefreshPacked(t) |
 class TrainingPass {
  public:
-  // `model` must outlive this. Batches hold at most `max_batch` rows; `threads` fixes ranges().
-  TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads);
+  // `model` must outlive this. Batches hold at most `max_batch` rows; `threads` fixes ranges(),
+  // which leave out what makes codes if the latent space is kept.
+  TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads,
+               bool keep_latent_space = false);
   ~TrainingPass();
   TrainingPass(const TrainingPass&) = delete;
   TrainingPass& operator=(const TrainingPass&) = delete;
@@ -86,7 +88,8 @@ class TrainingPass {
   BatchLoss Loss() const;
   std::vector<NamedTerm> Terms(const BatchLoss& loss) const;
 
-  // What thread `thread` computes gradients for; disjoint over threads, together everything.
+  // What thread `thread` computes gradients for; disjoint over threads, together everything that
+  // learns.
   std::span<const ParameterRange> ranges(std::size_t thread) const;
   // Writes that part of gradient().
   void Gradient(const ParameterRange& range);

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <span>
 #include <vector>
 
@@ -18,7 +19,8 @@
 LATENT_NUMERICS_BEGIN
 
 struct TrainingPass::State : PassContext {
-  State(ComposedAutoencoder::Parts* model_parts, std::size_t max_batch, std::size_t threads);
+  State(ComposedAutoencoder::Parts* model_parts, std::size_t max_batch, std::size_t threads,
+        bool keep_latent_space);
 
   // Rows [first, first + count) of the batch: noise, activations, losses; then deltas.
   void Forward(std::size_t first, std::size_t count);
@@ -39,7 +41,8 @@ struct TrainingPass::State : PassContext {
   // Sets up `encoder`, `latent` and `decoder`.
   void AttachLayers();
   // Sets up `layers`, `uses` and `ranges`.
-  void AssignGradients(std::size_t threads);
+  void AssignGradients(std::size_t threads, const std::set<std::size_t>& kept);
+  std::set<std::size_t> MakersOfCodes() const;
 
   ComposedAutoencoder::Parts& parts;
   bool corrupts, binarises;

@@ -172,8 +172,22 @@ absl::Status Registry::DeleteVersion(Transaction& tx, std::string_view model,
         absl::StrCat("version ", version, " of model ", info.name, " is named by alias ",
                      absl::StrJoin(aliases, ", "), "; move or delete the alias first"));
   }
+  LATENT_ASSIGN_OR_RETURN(const auto users, UsersOfOne(tx, model, version));
+  if (!users.empty()) {
+    return MakeError(
+        absl::StatusCode::kFailedPrecondition, "VERSION_IN_USE",
+        absl::StrCat("version ", version, " of model ", info.name, " is needed by unfinished job ",
+                     Listed(users), "; cancel it or wait for it"));
+  }
   FollowUp(tx, model);
   return MarkDeleting(tx, model, version);
+}
+
+absl::StatusOr<std::vector<std::string>> Registry::UsersOfOne(Transaction& tx,
+                                                              std::string_view model,
+                                                              std::uint64_t version) {
+  if (!users_of_version_) return std::vector<std::string>();
+  return users_of_version_(tx, model, version);
 }
 
 absl::Status Registry::DeleteModel(Transaction& tx, std::string_view model) {
@@ -182,7 +196,7 @@ absl::Status Registry::DeleteModel(Transaction& tx, std::string_view model) {
     LATENT_ASSIGN_OR_RETURN(const auto users, users_of_(tx, model));
     if (!users.empty()) {
       return MakeError(absl::StatusCode::kFailedPrecondition, "MODEL_IN_USE",
-                       absl::StrCat("model ", info.name, " is being trained by unfinished job ",
+                       absl::StrCat("model ", info.name, " is needed by unfinished job ",
                                     Listed(users), "; cancel it or wait for it"));
     }
   }
@@ -204,6 +218,8 @@ absl::Status Registry::ApplyRetention(Transaction& tx, std::string_view model,
     if (kept < keep_last) {
       ++kept;
     } else if (info.AliasesOf(at->first).empty()) {
+      LATENT_ASSIGN_OR_RETURN(const auto users, UsersOfOne(tx, model, at->first));
+      if (!users.empty()) continue;
       LATENT_RETURN_IF_ERROR(MarkDeleting(tx, model, at->first));
     }
   }

@@ -82,7 +82,8 @@ class Registry {
                         std::optional<std::uint64_t> expected_current_version);
   absl::Status DeleteAlias(Transaction& tx, std::string_view model, std::string_view alias);
   absl::Status UpdateModel(Transaction& tx, std::string_view model, const ModelUpdate& update);
-  // FAILED_PRECONDITION (reason VERSION_ALIASED) while an alias names it.
+  // FAILED_PRECONDITION while an alias names it (reason VERSION_ALIASED) or an unfinished job needs
+  // it (VERSION_IN_USE).
   absl::Status DeleteVersion(Transaction& tx, std::string_view model, std::uint64_t version);
   // With all aliases and versions. FAILED_PRECONDITION (reason MODEL_IN_USE) naming the unfinished
   // jobs that train it. Version numbers go on from where they were if the name is used again.
@@ -113,6 +114,11 @@ class Registry {
   using UsersOf =
       std::function<absl::StatusOr<std::vector<std::string>>(Transaction&, std::string_view name)>;
   void SetUsersOf(UsersOf users_of) { users_of_ = std::move(users_of); }
+  // Who needs a version: ids of unfinished jobs. It can neither be deleted then nor fall to
+  // retention. Set once, before threads start.
+  using UsersOfVersion = std::function<absl::StatusOr<std::vector<std::string>>(
+      Transaction&, std::string_view model, std::uint64_t version)>;
+  void SetUsersOfVersion(UsersOfVersion users) { users_of_version_ = std::move(users); }
 
   // Finishes what a crash interrupted and makes the first snapshot; at start-up, before anything
   // else is called. Adds a line for each repair to `notes`.
@@ -135,6 +141,8 @@ class Registry {
   void BeginPublication(const std::string& model, std::uint64_t version);
   void EndPublication(const std::string& model, std::uint64_t version);
   absl::Status MarkDeleting(Transaction& tx, std::string_view model, std::uint64_t version);
+  absl::StatusOr<std::vector<std::string>> UsersOfOne(Transaction& tx, std::string_view model,
+                                                      std::uint64_t version);
   absl::Status ApplyRetention(Transaction& tx, std::string_view model, std::uint32_t keep_last);
   void FollowUp(Transaction& tx, std::string_view model);
   absl::Status RemoveMarked(std::string_view model);
@@ -153,6 +161,7 @@ class Registry {
   std::vector<std::function<void()>> subscribers_;
   Preloader preloader_;
   UsersOf users_of_;
+  UsersOfVersion users_of_version_;
   Mutex refresh_mutex_;  // one Refresh at a time; taken before mutex_
   mutable Mutex mutex_;  // held for the copy of a pointer only
   std::shared_ptr<const RegistrySnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);

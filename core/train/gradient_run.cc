@@ -35,7 +35,8 @@ GradientRun::GradientRun(const v1::TrainingPlan& plan, const Dataset& data,
       callbacks_(callbacks),
       rows_(RowsFor(plan.architecture(), data, v1::PART_TRAIN)),
       model_(std::move(model)),
-      pass_(model_.get(), BatchRows(plan), plan.training().threads()),
+      pass_(model_.get(), BatchRows(plan), plan.training().threads(),
+            plan.training().warm_start().keep_latent_space()),
       validation_(RowsFor(plan.architecture(), data, v1::PART_VALIDATION)),
       has_validation_(data.rows(v1::PART_VALIDATION).rows > 0),
       norm_blocks_(NormBlocks(weights().size())),
@@ -63,6 +64,8 @@ absl::StatusOr<std::unique_ptr<GradientRun>> GradientRun::Start(
     std::copy(run->state_.counters.begin(), run->state_.counters.end(), counters.begin());
     run->model_->RefreshPacked();
   }
+  run->observes_start_ =
+      checkpoint.empty() && plan.training().has_warm_start() && run->has_validation_;
   run->DrawOrder();
   return run;
 }
@@ -70,6 +73,7 @@ absl::StatusOr<std::unique_ptr<GradientRun>> GradientRun::Start(
 absl::Status GradientRun::Continue(const std::atomic<bool>& pause, std::stop_token stop) {
   ThreadPool pool(plan_.training().threads());
   pool.Run([&](std::size_t thread) { pass_.RefreshPacked(thread); });
+  if (std::exchange(observes_start_, false)) LATENT_RETURN_IF_ERROR(ObserveStart(pool));
   while (!done()) {
     if (stop.stop_requested()) {
       LATENT_RETURN_IF_ERROR(HandOutCheckpoint());
@@ -233,6 +237,14 @@ absl::Status GradientRun::EndEpoch(ThreadPool& pool) {
     state_.end = RunEnd::kEarlyStopping;
   }
   Report(true);
+  return absl::OkStatus();
+}
+
+absl::Status GradientRun::ObserveStart(ThreadPool& pool) {
+  const double objective = validation_.Objective(*model_, plan_.training().seed(), pool);
+  if (!std::isfinite(objective)) return NotFinite(0, "term validation objective");
+  state_.stopping.Observe(objective);
+  state_.best_weights.assign(weights().begin(), weights().end());
   return absl::OkStatus();
 }
 

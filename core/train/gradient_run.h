@@ -53,6 +53,7 @@ class GradientRun {
   void UpdateAdam(std::span<const ParameterRange> ranges, double gradient_scale);
   void AddLoss(const BatchLoss& loss, std::size_t rows);
   absl::Status EndEpoch(ThreadPool& pool);
+  absl::Status ObserveStart(ThreadPool& pool);
   absl::Status ObserveValidation(ThreadPool& pool);
   absl::Status NotFinite(std::uint64_t update, const std::string& where) const;
   absl::Status HandOutCheckpoint();
@@ -71,6 +72,7 @@ class GradientRun {
   TrainingPass pass_;
   ValidationPass validation_;
   const bool has_validation_;
+  bool observes_start_ = false;  // a warm start's first weights may be its best
 
   // `weights` stays empty here but for the moment of a checkpoint: the model holds them.
   Checkpoint state_;

@@ -38,8 +38,11 @@ void MergeArchitecture(const v1::ModelSpec& over, v1::ModelSpec& base) {
   MergeSpec(over, base);
 }
 
-const Preset* ChoosePreset(const v1::TrainJobSpec& request, FieldErrors& errors) {
-  const Preset* preset = FindPreset(request.preset().empty() ? "plain" : request.preset());
+const Preset* ChoosePreset(const v1::TrainJobSpec& request, const WarmSource* source,
+                           FieldErrors& errors) {
+  const Preset* preset = FindPreset(request.preset());
+  if (request.preset().empty() && source != nullptr) preset = FindPreset(source->plan.preset());
+  if (request.preset().empty() && preset == nullptr) preset = FindPreset("plain");
   if (preset == nullptr) {
     const std::string names =
         absl::StrJoin(Presets(), ", ", [](std::string* out, const Preset& p) { *out += p.name; });
@@ -77,7 +80,7 @@ absl::Status CheckMemory(const v1::TrainingPlan& plan, std::uint64_t limit) {
 absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& environment) {
   FieldErrors errors;
   internal::CheckRequest(request, errors);
-  ChoosePreset(request, errors);
+  ChoosePreset(request, nullptr, errors);
   v1::PublishSpec publish = request.publish();
   internal::FillPublish(publish);
   internal::CheckPublish(publish, environment, errors);
@@ -85,11 +88,15 @@ absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& e
 }
 
 absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const DatasetInfo& data,
-                                         const PlanEnvironment& environment) {
+                                         const PlanEnvironment& environment,
+                                         const WarmSource* source) {
   FieldErrors errors;
   internal::CheckRequest(request, errors);
-  const Preset* preset = ChoosePreset(request, errors);
+  const Preset* preset = ChoosePreset(request, source, errors);
   if (preset == nullptr) return errors.ToStatus();
+  if (request.training().has_warm_start() && source == nullptr) {
+    return InvalidField("spec.training.warm_start", "expected the version that it names");
+  }
 
   v1::TrainingPlan plan;
   plan.set_format_version(kPlanFormatVersion);
@@ -99,15 +106,24 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   *plan.mutable_labels() = request.labels();
   *plan.mutable_data() = SchemaOf(data);
   *plan.mutable_architecture() = preset->architecture;
+  if (source != nullptr) {
+    internal::BeginWithSource(*source, *preset, request.architecture(),
+                              *plan.mutable_architecture());
+  }
   MergeArchitecture(request.architecture(), *plan.mutable_architecture());
   *plan.mutable_training() = preset->training;
   MergeSpec(request.training(), *plan.mutable_training());
   *plan.mutable_publish() = request.publish();
 
+  if (source != nullptr) {
+    internal::FillWarmStart(*source, *plan.mutable_architecture(),
+                            *plan.mutable_training()->mutable_warm_start());
+  }
   internal::FillArchitecture(*preset, data, plan.training().solver(), *plan.mutable_architecture());
   internal::FillTraining(data, plan.architecture(), environment, *plan.mutable_training());
   internal::FillPublish(*plan.mutable_publish());
 
+  if (source != nullptr) internal::CheckWarmStart(plan, *source, data, errors);
   internal::CheckArchitecture(plan.architecture(), data, errors);
   internal::CheckTraining(plan.training(), data, errors);
   internal::CheckSolver(plan.training().solver(), plan.architecture(), data, errors);

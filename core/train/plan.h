@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/statusor.h"
@@ -22,6 +23,13 @@ struct PlanEnvironment {
   std::function<bool(std::string_view)> is_metric = {};
 };
 
+// The version that a warm start names.
+struct WarmSource {
+  std::string model;
+  std::uint64_t version = 0;
+  v1::TrainingPlan plan;
+};
+
 // What can be said against a request before its dataset is known: names, texts, preset, publishing.
 // INVALID_ARGUMENT as Resolve, which checks all this too.
 absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& environment);
@@ -30,8 +38,13 @@ absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& e
 // repeated field replaces whole), fills every default and checks everything that can be known
 // before training. INVALID_ARGUMENT with one field violation per bad field, paths as in
 // CreateTrainJobRequest ("spec.architecture.latent.dim").
+//
+// A request with training.warm_start needs `source`, the version that it names: preset and
+// architecture are that version's as far as the request leaves them open, and what its weights
+// depend on must be.
 absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const DatasetInfo& data,
-                                         const PlanEnvironment& environment);
+                                         const PlanEnvironment& environment,
+                                         const WarmSource* source = nullptr);
 
 // What a preset comes to for images of 28 x 28 cells in [0, 1]: what GetServerInfo shows.
 v1::TrainingPlan ResolveForDisplay(const Preset& preset, std::uint32_t default_threads);

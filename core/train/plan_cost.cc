@@ -30,9 +30,11 @@ std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
   // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
   // more.
   const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;
+  const std::uint64_t start =
+      plan.training().has_warm_start() ? plan.parameters() * sizeof(float) : 0;
   const std::uint64_t batch =
       std::min<std::uint64_t>(plan.training().solver().gradient().batch_size(), rows);
-  return weights +
+  return weights + start +
          TrainingPass::BytesNeeded(plan.architecture(), columns, static_cast<std::size_t>(batch));
 }
 

@@ -23,6 +23,12 @@ void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
 void FillSampler(const v1::Latent& latent, v1::SamplerSpec& sampler);
 void FillPublish(v1::PublishSpec& publish);
 
+// Of a warm start: the preset's architecture with what it leaves open as the version has it; before
+// the request is merged over it. Then, before the rest is filled, what follows from the start.
+void BeginWithSource(const WarmSource& source, const Preset& preset, const v1::ModelSpec& request,
+                     v1::ModelSpec& model);
+void FillWarmStart(const WarmSource& source, v1::ModelSpec& model, v1::WarmStart& start);
+
 // One error for each bad field of the filled plan.
 void CheckRequest(const v1::TrainJobSpec& request, FieldErrors& errors);
 void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
@@ -32,6 +38,9 @@ void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, Fi
 void CheckSampler(const v1::SamplerSpec& sampler, const v1::Latent& latent, FieldErrors& errors);
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,
                   FieldErrors& errors);
+// What the weights of a warm start ask of the plan.
+void CheckWarmStart(const v1::TrainingPlan& plan, const WarmSource& source, const DatasetInfo& data,
+                    FieldErrors& errors);
 // What the solver asks of the rest.
 void CheckSolver(const v1::Solver& solver, const v1::ModelSpec& model, const DatasetInfo& data,
                  FieldErrors& errors);

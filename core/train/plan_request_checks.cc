@@ -78,6 +78,9 @@ void CheckGradient(const v1::GradientSolver& solver, const DatasetInfo& data, Fi
 void CheckRequest(const v1::TrainJobSpec& request, FieldErrors& errors) {
   CheckId("spec.model", request.model(), errors);
   CheckId("spec.dataset", request.dataset(), errors);
+  if (request.training().has_warm_start()) {
+    CheckId("spec.training.warm_start.model", request.training().warm_start().model(), errors);
+  }
   if (request.labels_size() > kMaxLabels) {
     errors.Add("spec.labels", absl::StrCat("expected at most ", kMaxLabels, " labels, got ",
                                            request.labels_size()));

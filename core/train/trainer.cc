@@ -104,12 +104,42 @@ absl::StatusOr<TrainResult> TrainClosedForm(const v1::TrainingPlan& plan, const 
   return result;
 }
 
+// The model of a warm start: the version's weights, scaling and column statistics, in the new
+// plan's architecture.
+absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> Continued(const v1::TrainingPlan& plan,
+                                                               const TensorFile* start,
+                                                               const Dataset& data,
+                                                               CheckGoesOn check) {
+  constexpr std::size_t kPieceRows = 4096;
+  if (start == nullptr) {
+    return absl::FailedPreconditionError(
+        "the plan begins with a version's weights, but none were given");
+  }
+  LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
+                          ComposedFromTensors(plan, *start));
+  std::vector<float> scratch;
+  for (const v1::Part part : {v1::PART_TRAIN, v1::PART_VALIDATION}) {
+    const RowsView rows = RowsFor(plan.architecture(), data, part);
+    for (std::size_t first = 0; first < rows.rows; first += kPieceRows) {
+      LATENT_RETURN_IF_ERROR(check());
+      const std::size_t count = std::min(kPieceRows, rows.rows - first);
+      LATENT_RETURN_IF_ERROR(model->CheckTargets(rows.Read(first, count, scratch)));
+    }
+  }
+  return model;
+}
+
 // Steps that must not disturb who answers calls; in order, each on a thread of its class.
 class Training {
  public:
   Training(const v1::TrainingPlan& plan, const Dataset& data, const std::string& checkpoint,
-           const TrainCallbacks& callbacks, std::stop_token stop)
-      : plan_(plan), data_(data), checkpoint_(checkpoint), callbacks_(callbacks), stop_(stop) {}
+           const TrainCallbacks& callbacks, std::stop_token stop, const TensorFile* start)
+      : plan_(plan),
+        data_(data),
+        checkpoint_(checkpoint),
+        callbacks_(callbacks),
+        stop_(stop),
+        start_(start) {}
 
   // Goes on until the result is there or `pause` is true.
   void Run(const std::atomic<bool>& pause) {
@@ -131,10 +161,7 @@ class Training {
                                 TrainClosedForm(plan_, data_, callbacks_, stop_));
         return std::optional(std::move(result));
       }
-      const ColumnStatistics statistics =
-          ComputeColumnStatistics(RowsFor(plan_.architecture(), data_, v1::PART_TRAIN));
-      LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
-                              CreateModel(plan_, statistics));
+      LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model, FirstModel());
       LATENT_ASSIGN_OR_RETURN(
           run_, GradientRun::Start(plan_, data_, checkpoint_, callbacks_, std::move(model)));
     }
@@ -143,11 +170,23 @@ class Training {
     return std::optional(run_->Finish());
   }
 
+  absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> FirstModel() const {
+    if (plan_.training().has_warm_start()) {
+      return Continued(plan_, start_, data_, [this] {
+        return stop_.stop_requested() ? absl::CancelledError("training was stopped")
+                                      : absl::OkStatus();
+      });
+    }
+    return CreateModel(
+        plan_, ComputeColumnStatistics(RowsFor(plan_.architecture(), data_, v1::PART_TRAIN)));
+  }
+
   const v1::TrainingPlan& plan_;
   const Dataset& data_;
   const std::string& checkpoint_;
   const TrainCallbacks& callbacks_;
   const std::stop_token stop_;
+  const TensorFile* const start_;
   std::unique_ptr<GradientRun> run_;
   std::optional<absl::StatusOr<TrainResult>> result_;
 };
@@ -156,9 +195,10 @@ class Training {
 
 absl::StatusOr<TrainResult> Train(const v1::TrainingPlan& plan, const Dataset& data,
                                   const std::string& checkpoint, TrainingPriority priority,
-                                  const TrainCallbacks& callbacks, std::stop_token stop) {
+                                  const TrainCallbacks& callbacks, std::stop_token stop,
+                                  const TensorFile* start) {
   LATENT_RETURN_IF_ERROR(CheckDataset(plan, data));
-  Training training(plan, data, checkpoint, callbacks, stop);
+  Training training(plan, data, checkpoint, callbacks, stop, start);
   ThreadClass thread_class =
       priority == TrainingPriority::kBackground ? ThreadClass::kIdle : ThreadClass::kNormal;
   while (!training.done()) {

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "core/data/dataset.h"
 #include "core/model/autoencoder.h"
+#include "core/model/model_file.h"
 #include "latent/v1/spec.pb.h"
 
 namespace latent {
@@ -35,14 +36,17 @@ struct TrainResult {
       ended_because;  // "all epochs", "early stopping after ...", "max_duration", "closed form"
 };
 
-// Trains from scratch, or on from `checkpoint` if it is not empty. CANCELLED if `stop` was
+// Trains from scratch, or on from `checkpoint` if it is not empty. A plan with a warm start needs
+// `start`, the tensors of the version that it names, in either case. INVALID_ARGUMENT if rows lie
+// where that version's scaling leads out of what its likelihood knows. CANCELLED if `stop` was
 // requested (a last checkpoint was handed out); FAILED_PRECONDITION with reason NOT_FINITE, naming
 // step, layer and term, if a loss or gradient is NaN or infinite; DEADLINE_EXCEEDED, reason
 // MAX_DURATION, if a closed form has no result in that time. Throws what libraries throw when
 // memory or threads run out.
 absl::StatusOr<TrainResult> Train(const v1::TrainingPlan& plan, const Dataset& data,
                                   const std::string& checkpoint, TrainingPriority priority,
-                                  const TrainCallbacks& callbacks, std::stop_token stop);
+                                  const TrainCallbacks& callbacks, std::stop_token stop,
+                                  const TensorFile* start = nullptr);
 
 }  // namespace latent
 

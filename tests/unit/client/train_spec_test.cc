@@ -51,6 +51,15 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
        [](TrainFlags& f) { f.corruption = "gaussian:0.3"; }},
       {"architecture { corruption { dropout { fraction: 0.5 } } }",
        [](TrainFlags& f) { f.corruption = "dropout:0.5"; }},
+      {"training { warm_start { model: \"faces\" version: 3 keep_latent_space: true } }",
+       [](TrainFlags& f) { f.warm_start = "faces@3", f.keep_latent_space = true; }},
+      {"training { warm_start { model: \"faces\" alias: \"canary\" } }",
+       [](TrainFlags& f) { f.warm_start = "faces@canary"; }},
+      {"training { warm_start { model: \"faces\" } }",
+       [](TrainFlags& f) { f.warm_start = "faces"; }},
+      {"training { sampler { gaussian { } } }", [](TrainFlags& f) { f.sampler = "gaussian"; }},
+      {"training { sampler { mixture { max_components: 4 } } }",
+       [](TrainFlags& f) { f.sampler = "mixture:4"; }},
       {"architecture { latent { top_k { k: 9 } } }", [](TrainFlags& f) { f.k = 9; }},
       {"architecture { penalties { kl_sparsity { weight: 2 target: 0.1 } } }",
        [](TrainFlags& f) { f.kl_sparsity = 2, f.rho = 0.1; }},
@@ -123,6 +132,8 @@ TEST(TrainSpecTest, RefusesBadValuesNamingTheOption) {
       {"--code-activation", [](TrainFlags& f) { f.code_activation = "unspecified"; }},
       {"--activation", [](TrainFlags& f) { f.activation = "relu"; }},
       {"--label", [](TrainFlags& f) { f.labels = {"novalue"}; }},
+      {"--keep-latent-space", [](TrainFlags& f) { f.keep_latent_space = true; }},
+      {"--sampler", [](TrainFlags& f) { f.sampler = "mixture:65"; }},
   };
   for (const auto& c : cases) {
     TrainFlags flags = Minimal();

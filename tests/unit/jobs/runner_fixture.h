@@ -33,7 +33,11 @@ class RunnerTest : public JobsTest {
     parts.load_dataset = [this](const v1::DatasetSchema&) { return data_; };
     parts.train = [this](const v1::TrainingPlan& plan, const Dataset& data,
                          const std::string& checkpoint, TrainingPriority,
-                         const TrainCallbacks& callbacks, std::stop_token stop) {
+                         const TrainCallbacks& callbacks, std::stop_token stop,
+                         const TensorFile* start) {
+      if (start != nullptr) {
+        return Train(plan, data, checkpoint, TrainingPriority::kNormal, callbacks, stop, start);
+      }
       return train_(plan, data, checkpoint, callbacks, stop);
     };
     parts.evaluate = evaluate_;

@@ -37,6 +37,14 @@ TEST_F(RunnerTest, ASubmittedJobBecomesTheVersionThatProductionNames) {
   EXPECT_FALSE(std::filesystem::exists(store_->dir().job_dir(id)));
 }
 
+TEST_F(RunnerTest, TheVersionTellsWhatItsCodesAreDrawnFrom) {
+  const JobRecord job = RunOne(Submit());
+  const auto components = FindMetric(job.metrics, "sampler_components");
+  ASSERT_TRUE(components.ok()) << components.status();
+  EXPECT_GE(components->value(), 1);
+  EXPECT_EQ(FindMetric(job.metrics, "sampler_code_nll")->part(), v1::PART_TEST);
+}
+
 TEST_F(RunnerTest, WithoutJobsThereIsNothingToRun) { EXPECT_FALSE(*MakeRunner()->RunOne()); }
 
 TEST_F(RunnerTest, TheTrainersErrorIsTheJobs) {

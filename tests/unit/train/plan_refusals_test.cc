@@ -219,6 +219,12 @@ const Case kTraining[] = {
      "spec.training.checkpoint_interval_seconds", "got -1"},
     {"Quantile", "training { anomaly_quantile: 1 }", "spec.training.anomaly_quantile",
      "0 < value < 1, got 1"},
+    {"Components", "training { sampler { mixture { max_components: 65 } } }",
+     "spec.training.sampler.mixture.max_components", "1 to 64, got 65"},
+    {"WideMixture", "architecture { latent { dim: 129 } } training { sampler { mixture {} } }",
+     "spec.training.sampler.mixture", "at most 128 entries, got 129"},
+    {"PriorSampler", "preset: 'vae' training { sampler { gaussian {} } }", "spec.training.sampler",
+     "draws from its prior"},
 };
 INSTANTIATE_TEST_SUITE_P(Training, PlanRefusalTest, testing::ValuesIn(kTraining),
                          [](const auto& param) { return std::string(param.param.name); });

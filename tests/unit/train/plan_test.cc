@@ -73,6 +73,8 @@ TEST_P(EveryPresetTest, PlanLeavesNothingOpen) {
     unset.erase("architecture." + network + ".output");
     unset.erase("architecture." + network + "._output");
   }
+  unset.erase("training._warm_start");  // absent means: drawn weights
+  unset.erase("training.warm_start");
   EXPECT_THAT(unset, testing::IsEmpty());
 }
 
@@ -246,6 +248,22 @@ TEST(PlanTest, TiedWeightsCountOnceAndHeadsTwice) {
   EXPECT_EQ(Plan(tied).parameters(), 64u * 10 + 10 + 10 * 3 + 3 + 10 + 64);
   EXPECT_EQ(Plan(gaussian).parameters(),
             64u * 10 + 10 + 2 * (10 * 3 + 3) + 3 * 10 + 10 + 10 * 64 + 64);
+}
+
+TEST(PlanTest, SamplerIsAMixtureWhereTheCodeIsNarrowAndHasNoPrior) {
+  const auto sampler = [](const std::string& text) {
+    const auto plan = ResolveText(text);
+    EXPECT_TRUE(plan.ok()) << plan.status();
+    return plan->training().sampler();
+  };
+  EXPECT_EQ(sampler("").mixture().max_components(), 16u);
+  EXPECT_TRUE(sampler("preset: 'topk' architecture { latent { dim: 64 } }").has_mixture());
+  EXPECT_TRUE(sampler("architecture { latent { dim: 129 } }").has_gaussian());
+  EXPECT_TRUE(sampler("preset: 'vae'").has_automatic());
+  EXPECT_TRUE(sampler("training { sampler { gaussian {} } }").has_gaussian());
+  EXPECT_EQ(
+      sampler("training { sampler { mixture { max_components: 3 } } }").mixture().max_components(),
+      3u);
 }
 
 TEST(PlanTest, CombinationNobodyNamedIsFine) {

@@ -1,0 +1,180 @@
+#include <string>
+#include <string_view>
+
+#include "absl/strings/str_cat.h"
+#include "core/base/status.h"
+#include "core/model/latent_part.h"
+#include "core/train/plan_parts.h"
+#include "core/train/spec_merge.h"
+#include "google/protobuf/text_format.h"
+
+namespace latent::internal {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+using google::protobuf::OneofDescriptor;
+
+constexpr char kWarmStart[] = "spec.training.warm_start";
+
+// The parts that weights are made for.
+void CopyLasting(const v1::ModelSpec& from, v1::ModelSpec& to) {
+  *to.mutable_scaling() = from.scaling();
+  *to.mutable_encoder() = from.encoder();
+  *to.mutable_decoder() = from.decoder();
+  to.set_tied_weights(from.tied_weights());
+  *to.mutable_latent() = from.latent();
+  *to.mutable_likelihood() = from.likelihood();
+}
+
+// What of them may change all the same: what training alone reads, and the noise that a fixed
+// variance stands for.
+v1::ModelSpec LastingParts(const v1::ModelSpec& model) {
+  v1::ModelSpec parts;
+  CopyLasting(model, parts);
+  if (parts.latent().has_top_k()) {
+    v1::TopKLatent& top_k = *parts.mutable_latent()->mutable_top_k();
+    top_k.clear_dead_after_rows();
+    top_k.clear_dead_weight();
+    top_k.clear_dead_k();
+  }
+  if (parts.likelihood().has_gaussian()) {
+    parts.mutable_likelihood()->mutable_gaussian()->clear_variance();
+  }
+  return parts;
+}
+
+std::string ValueText(const Message& message, const FieldDescriptor& field) {
+  if (!field.is_repeated() && !message.GetReflection()->HasField(message, &field)) return "none";
+  std::string text;
+  google::protobuf::TextFormat::PrintFieldValueToString(message, &field, -1, &text);
+  return text;
+}
+
+std::string KindText(const Message& message, const OneofDescriptor& kind) {
+  const FieldDescriptor* chosen = message.GetReflection()->GetOneofFieldDescriptor(message, &kind);
+  return chosen == nullptr ? "none" : chosen->name();
+}
+
+// Adds an error for every field in which two messages of one type differ.
+void AddDifferences(const std::string& path, const Message& expected, const Message& got,
+                    const std::string& version, FieldErrors& errors) {
+  const auto refuse = [&](const std::string& at, const std::string& want, const std::string& have) {
+    errors.Add(at, absl::StrCat("expected ", want, ", as ", version,
+                                " has, whose weights training begins with, got ", have,
+                                "; leave it out, or leave out training.warm_start"));
+  };
+  const auto& descriptor = *expected.GetDescriptor();
+  const auto& reflection = *expected.GetReflection();
+  for (int i = 0; i < descriptor.real_oneof_decl_count(); ++i) {
+    const OneofDescriptor& kind = *descriptor.oneof_decl(i);
+    if (KindText(expected, kind) != KindText(got, kind)) {
+      return refuse(path, KindText(expected, kind), KindText(got, kind));
+    }
+  }
+  for (int i = 0; i < descriptor.field_count(); ++i) {
+    const FieldDescriptor& field = *descriptor.field(i);
+    const std::string at = absl::StrCat(path, ".", field.name());
+    if (field.is_repeated()) {
+      const int want = reflection.FieldSize(expected, &field);
+      const int have = reflection.FieldSize(got, &field);
+      if (want != have) {
+        refuse(at, absl::StrCat(want, " entries"), absl::StrCat(have));
+        continue;
+      }
+      if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        for (int k = 0; k < want; ++k) {
+          AddDifferences(absl::StrCat(at, "[", k, "]"),
+                         reflection.GetRepeatedMessage(expected, &field, k),
+                         reflection.GetRepeatedMessage(got, &field, k), version, errors);
+        }
+        continue;
+      }
+      for (int k = 0; k < want; ++k) {
+        std::string a, b;
+        google::protobuf::TextFormat::PrintFieldValueToString(expected, &field, k, &a);
+        google::protobuf::TextFormat::PrintFieldValueToString(got, &field, k, &b);
+        if (a != b) refuse(absl::StrCat(at, "[", k, "]"), a, b);
+      }
+    } else if (field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+      if (!reflection.HasField(expected, &field) && !reflection.HasField(got, &field)) continue;
+      AddDifferences(at, reflection.GetMessage(expected, &field),
+                     reflection.GetMessage(got, &field), version, errors);
+    } else if (ValueText(expected, field) != ValueText(got, field)) {
+      refuse(at, ValueText(expected, field), ValueText(got, field));
+    }
+  }
+}
+
+void CheckColumns(const WarmSource& source, const DatasetInfo& data, const std::string& version,
+                  FieldErrors& errors) {
+  const v1::DatasetSchema& schema = source.plan.data();
+  if (schema.columns() != data.columns) {
+    errors.Add("spec.dataset", absl::StrCat("expected rows of ", schema.columns(), " cells, as ",
+                                            version, " takes, got ", data.columns));
+    return;
+  }
+  if (schema.column_names().empty() || data.column_names.empty()) return;
+  for (std::uint32_t c = 0; c < data.columns; ++c) {
+    const std::string& want = schema.column_names(static_cast<int>(c));
+    if (want == data.column_names[c]) continue;
+    errors.Add("spec.dataset",
+               absl::StrCat("expected the columns of ", version, ", of which column ", c, " is ",
+                            Quoted(want), ", got ", Quoted(data.column_names[c])));
+    return;
+  }
+}
+
+}  // namespace
+
+void BeginWithSource(const WarmSource& source, const Preset& preset, const v1::ModelSpec& request,
+                     v1::ModelSpec& model) {
+  const v1::ModelSpec& from = source.plan.architecture();
+  if (source.plan.preset() == preset.name) {
+    model = from;
+  } else {
+    // What the preset itself asks for goes over it, so that a difference is found.
+    const v1::ModelSpec asked = model;
+    CopyLasting(from, model);
+    MergeSpec(asked, model);
+  }
+  // One without layers is one, too.
+  if (request.has_encoder()) model.clear_encoder();
+  if (request.has_decoder()) model.clear_decoder();
+  // Weights that know the prior need no second approach to it.
+  if (model.objective().has_elbo()) {
+    model.mutable_objective()->mutable_elbo()->clear_warm_up_fraction();
+  }
+}
+
+void FillWarmStart(const WarmSource& source, v1::ModelSpec& model, v1::WarmStart& start) {
+  v1::Objective& objective = *model.mutable_objective();
+  const bool unset = objective.kind_case() == v1::Objective::KIND_NOT_SET;
+  if (objective.has_elbo() || (unset && IsVariational(model.latent()))) {
+    v1::ElboObjective& elbo = *objective.mutable_elbo();
+    if (!elbo.has_warm_up_fraction()) elbo.set_warm_up_fraction(0);
+  }
+  start.set_model(source.model);
+  start.set_version(source.version);
+  if (!start.has_keep_latent_space()) start.set_keep_latent_space(false);
+}
+
+void CheckWarmStart(const v1::TrainingPlan& plan, const WarmSource& source, const DatasetInfo& data,
+                    FieldErrors& errors) {
+  const std::string version = absl::StrCat("version ", source.version, " of model ", source.model);
+  CheckColumns(source, data, version, errors);
+  AddDifferences("spec.architecture", LastingParts(source.plan.architecture()),
+                 LastingParts(plan.architecture()), version, errors);
+  if (!plan.training().solver().has_gradient()) {
+    errors.Add(
+        kWarmStart,
+        "a closed form begins with nothing; choose training.solver.gradient, or leave it out");
+  }
+  if (plan.training().warm_start().keep_latent_space() && plan.architecture().tied_weights()) {
+    errors.Add(absl::StrCat(kWarmStart, ".keep_latent_space"),
+               "cannot hold with tied_weights, where the decoder's weights are the encoder's; use "
+               "false");
+  }
+}
+
+}  // namespace latent::internal
