@@ -43,19 +43,23 @@ absl::StatusOr<DenoiseOperation::Noise> NoiseOf(const v1::AddNoise& noise) {
   }
 }
 
-absl::StatusOr<CodeFormat> FormatOf(std::string_view field, v1::Dtype dtype) {
-  switch (dtype) {
+absl::StatusOr<CodeFormat> FormatOf(const v1::EncodeRequest& request, const ServedModel& model) {
+  switch (request.format()) {
     case v1::DTYPE_UNSPECIFIED:
+      return model.model().codebook() && !request.has_sparsify() ? CodeFormat::kIndices
+                                                                 : CodeFormat::kFloat32;
     case v1::DTYPE_FLOAT32:
       return CodeFormat::kFloat32;
     case v1::DTYPE_FLOAT16:
       return CodeFormat::kFloat16;
     case v1::DTYPE_INT8:
       return CodeFormat::kInt8;
+    case v1::DTYPE_UINT16:
+      return CodeFormat::kIndices;
     default:  // of newer clients
-      return InvalidField(
-          std::string(field),
-          absl::StrCat("expected DTYPE_FLOAT32, DTYPE_FLOAT16 or DTYPE_INT8, got ", dtype));
+      return InvalidField("format", absl::StrCat("expected DTYPE_FLOAT32, DTYPE_FLOAT16, "
+                                                 "DTYPE_INT8 or DTYPE_UINT16, got ",
+                                                 request.format()));
   }
 }
 
@@ -71,6 +75,14 @@ void ApplyScales(const CodeScales& scales, Cells& cells) {
     const std::size_t entry = i % cells.columns;
     cells.values[i] = scales.offset[entry] + scales.scale[entry] * cells.values[i];
   }
+}
+
+// From the numbers of UINT16 cells to codes; other cells stay.
+absl::Status ReplaceIndices(const ServedModel& model, const v1::Rows& codes, std::string_view field,
+                            Cells& cells) {
+  if (codes.dense().dtype() != v1::DTYPE_UINT16) return absl::OkStatus();
+  LATENT_ASSIGN_OR_RETURN(cells, CodesOfIndices(model, field, cells));
+  return absl::OkStatus();
 }
 
 // What Make returns as what the template wants.
@@ -100,7 +112,7 @@ OperationOr MakeOperation(const v1::EncodeRequest& request, ModelPtr model, Cell
   options.include_sigma = request.include_sigma();
   if (request.has_seed()) options.seed = request.seed();
   if (request.has_sparsify()) options.sparsify = RuleOf(request.sparsify());
-  LATENT_ASSIGN_OR_RETURN(options.format, FormatOf("format", request.format()));
+  LATENT_ASSIGN_OR_RETURN(options.format, FormatOf(request, *model));
   return Upcast(EncodeOperation::Make(std::move(model), std::move(cells), options));
 }
 
@@ -110,6 +122,7 @@ OperationOr MakeOperation(const v1::DecodeRequest& request, ModelPtr model, Cell
     LATENT_RETURN_IF_ERROR(CheckCodeFormat(*model, CodeFormat::kInt8));
     ApplyScales(model->code_scales(), cells);
   }
+  LATENT_RETURN_IF_ERROR(ReplaceIndices(*model, request.codes(), "codes", cells));
   return Upcast(DecodeOperation::Make(std::move(model), std::move(cells)));
 }
 
@@ -150,6 +163,9 @@ OperationOr MakeOperation(const v1::InterpolateRequest& request, ModelPtr model,
     return InvalidField("path", absl::StrCat("expected PATH_LERP or PATH_SLERP, got ",
                                              static_cast<int>(request.path())));
   }
+  if (request.has_codes()) {
+    LATENT_RETURN_IF_ERROR(ReplaceIndices(*model, request.codes(), "codes", cells));
+  }
   const bool slerp = request.path() == v1::InterpolateRequest::PATH_SLERP;
   return Upcast(InterpolateOperation::Make(
       std::move(model), std::move(cells),
@@ -172,10 +188,10 @@ void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
   const auto& encode = static_cast<const EncodeOperation&>(operation);
   if (request.has_sparsify()) {
     SetSparse(encode.sparse(), response->mutable_codes()->mutable_sparse());
-  } else if (request.format() == v1::DTYPE_FLOAT16 || request.format() == v1::DTYPE_INT8) {
+  } else if (encode.format() != CodeFormat::kFloat32) {
     v1::DenseRows* codes = response->mutable_codes()->mutable_dense();
-    codes->set_columns(static_cast<std::uint32_t>(encode.codes().columns));
-    codes->set_dtype(request.format());
+    codes->set_columns(static_cast<std::uint32_t>(encode.FormattedColumns()));
+    codes->set_dtype(encode.format() == CodeFormat::kIndices ? v1::DTYPE_UINT16 : request.format());
     codes->set_data(encode.FormattedCodes());
   } else {
     SetDense(encode.codes(), response->mutable_codes()->mutable_dense());

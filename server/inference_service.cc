@@ -21,14 +21,25 @@ constexpr std::size_t kInlineCells = 1 << 18;
 constexpr int kArmedCalls = 64;
 constexpr std::chrono::milliseconds kRetryAfter{50};
 
+// Of rows or codes that do not say how wide they are.
 std::size_t WidthOf(const RequestCells& cells, const ServedModel& model) {
+  const auto codebook = model.model().codebook();
+  if (cells.codes && codebook && cells.rows->dense().dtype() == v1::DTYPE_UINT16) {
+    return codebook->groups;
+  }
   return cells.codes ? model.model().latent_dim() : model.model().columns();
 }
 
-// INT8 cells mean something where a version's scales turn them into codes: in Decode.
+// INT8 cells mean something where a version's scales turn them into codes: in Decode. UINT16 cells
+// are indices wherever there are codes.
 template <typename Request>
-absl::Status CheckInt8(const Request&, const RequestCells& cells) {
-  if (std::is_same_v<Request, v1::DecodeRequest> || cells.rows->dense().dtype() != v1::DTYPE_INT8) {
+absl::Status CheckDtype(const Request&, const RequestCells& cells) {
+  const v1::Dtype dtype = cells.rows->dense().dtype();
+  if (dtype == v1::DTYPE_UINT16 && !cells.codes) {
+    return InvalidField(absl::StrCat(std::string(cells.field), ".dense.dtype"),
+                        "expected DTYPE_FLOAT32 or DTYPE_FLOAT16; DTYPE_UINT16 is for codes");
+  }
+  if (std::is_same_v<Request, v1::DecodeRequest> || dtype != v1::DTYPE_INT8) {
     return absl::OkStatus();
   }
   return InvalidField(absl::StrCat(std::string(cells.field), ".dense.dtype"),
@@ -106,7 +117,7 @@ absl::Status InferenceServiceHandler::WithModel(Call& call, const ModelPtr& mode
   if (cells.rows->has_dataset_slice() && !cells.codes) return ReadSlice(call, model);
   LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
                           ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
-  LATENT_RETURN_IF_ERROR(CheckInt8(call.request(), cells));
+  LATENT_RETURN_IF_ERROR(CheckDtype(call.request(), cells));
   return Dispatch(call, model, shape.rows, nullptr);
 }
 

@@ -25,7 +25,9 @@ absl::StatusOr<RowsShape> DenseShape(const v1::DenseRows& dense, std::size_t wid
                                      std::string_view field) {
   const std::size_t cell_bytes = CellBytes(dense.dtype());
   if (cell_bytes == 0) {
-    return Bad(field, ".dense.dtype", "expected DTYPE_FLOAT32, DTYPE_FLOAT16 or DTYPE_INT8, got ",
+    return Bad(field, ".dense.dtype",
+               "expected DTYPE_FLOAT32, DTYPE_FLOAT16, DTYPE_INT8 or "
+               "DTYPE_UINT16, got ",
                dense.dtype());
   }
   if (!dense.data().empty() && dense.values_size() > 0) {
@@ -98,6 +100,7 @@ Cells Densified(const v1::SparseRows& sparse, const RowsShape& shape) {
 Cells FromBytes(const v1::DenseRows& dense, const RowsShape& shape) {
   Cells cells(shape.rows, shape.columns);
   const std::string& data = dense.data();
+  const bool whole = dense.dtype() == v1::DTYPE_UINT16;
   switch (CellBytes(dense.dtype())) {
     case 1:
       for (std::size_t i = 0; i < data.size(); ++i) {
@@ -106,9 +109,9 @@ Cells FromBytes(const v1::DenseRows& dense, const RowsShape& shape) {
       break;
     case 2:
       for (std::size_t i = 0; i < cells.values.size(); ++i) {
-        std::uint16_t half;
-        std::memcpy(&half, data.data() + 2 * i, sizeof(half));
-        cells.values[i] = FromHalf(half);
+        std::uint16_t cell;
+        std::memcpy(&cell, data.data() + 2 * i, sizeof(cell));
+        cells.values[i] = whole ? static_cast<float>(cell) : FromHalf(cell);
       }
       break;
     default:
@@ -125,6 +128,7 @@ std::size_t CellBytes(v1::Dtype dtype) {
     case v1::DTYPE_FLOAT32:
       return 4;
     case v1::DTYPE_FLOAT16:
+    case v1::DTYPE_UINT16:
       return 2;
     case v1::DTYPE_INT8:
       return 1;

@@ -32,9 +32,9 @@ absl::Status CheckLimits(const RowsShape& shape, const RequestLimits& limits,
 // Bytes a cell of `dtype`; 0 if it is unknown.
 std::size_t CellBytes(v1::Dtype dtype);
 
-// The cells. INT8 cells come as the numbers that their bytes are; whoever takes them checks that
-// they are codes and applies the scales. INVALID_ARGUMENT as ShapeOf, and for sparse rows that are
-// malformed, with row and entry.
+// The cells. INT8 and UINT16 cells come as the numbers that their bytes are; whoever takes them
+// checks that they are codes and applies the scales or looks the indices up. INVALID_ARGUMENT as
+// ShapeOf, and for sparse rows that are malformed, with row and entry.
 absl::StatusOr<Cells> ToCells(const v1::Rows& rows, std::size_t width, const RequestLimits& limits,
                               std::string_view field);
 

@@ -37,6 +37,7 @@ std::size_t CellBytes(v1::Dtype format) {
     case v1::DTYPE_INT8:
       return 1;
     case v1::DTYPE_FLOAT16:
+    case v1::DTYPE_UINT16:
       return 2;
     default:
       return 4;

@@ -6,11 +6,11 @@
 //   n       header: a JSON object with
 //             format_version  1
 //             model, model_version, latent_space_id   whose codes these are
-//             rows, columns   shape of the codes
+//             rows, columns   shape of the codes, of UINT16 that of the indices
 //             row_columns     cells of a row
-//             format          "FLOAT32", "FLOAT16" or "INT8"
+//             format          "FLOAT32", "FLOAT16", "INT8" or "UINT16" (indices of a codebook)
 //             scale, offset   INT8 only: entry i of a code is offset[i] + scale[i] * byte
-//   ...     codes, row-major, little-endian, 4, 2 or 1 bytes an entry
+//   ...     codes, row-major, little-endian, 4, 2, 1 or 2 bytes an entry
 //   4       CRC-32C of everything before, little-endian
 //
 // Values and free functions; any thread.

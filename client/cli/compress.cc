@@ -203,8 +203,10 @@ void AddCompress(CLI::App& app, Context& context) {
   command->add_option("IN", flags->rows.input, "File of rows: CSV, NPY or IDX, also .gz")
       ->required();
   command->add_option("--output", flags->output, "File that the codes go to")->required();
-  command->add_option("--format", flags->format, "int8 (default), float16 or float32")
-      ->check(CLI::IsMember({"int8", "float16", "float32"}));
+  command
+      ->add_option("--format", flags->format,
+                   "int8 (default), float16, float32, or uint16: indices of vector-quantised codes")
+      ->check(CLI::IsMember({"int8", "float16", "float32", "uint16"}));
   command->add_option("--value-scale", flags->rows.value_scale,
                       "Factor on the file's values, as when its dataset was uploaded");
   command->add_option("--label-column", flags->rows.label_column,

@@ -128,6 +128,8 @@ void AddProgress(const v1::TrainProgress& progress, Table* table) {
   for (const v1::LossTerm& term : progress.terms()) {
     table->AddRow({absl::StrCat("train_loss.", term.name()), FormatNumber(term.value())});
   }
+  AddIf(progress.has_codebook_perplexity(), "codebook_perplexity",
+        FormatNumber(progress.codebook_perplexity()), table);
   AddIf(progress.has_validation_loss(), "validation_loss", FormatNumber(progress.validation_loss()),
         table);
   AddIf(progress.has_best_validation_loss(), "best_validation_loss",
@@ -140,6 +142,10 @@ std::string LatentKind(const v1::Latent& latent) {
   if (latent.has_gaussian()) return " gaussian";
   if (latent.has_hierarchical()) return " in layers";
   if (latent.has_top_k()) return absl::StrCat(" top-", latent.top_k().k());
+  if (latent.has_vector_quantised()) {
+    const v1::VectorQuantisedLatent& quantised = latent.vector_quantised();
+    return absl::StrCat(" in ", quantised.groups(), " of ", quantised.codebook_size(), " vectors");
+  }
   return "";
 }
 

@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <cstring>
 #include <memory>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -27,6 +29,8 @@ struct EncodeFlags {
   bool include_sigma = false;
   std::optional<std::uint64_t> seed;
   std::string label_names;
+  bool vectors = false;  // in place of indices
+  bool indices = false;  // what is decoded
 };
 
 // Codes as they came: dense, or entries of rows.
@@ -84,6 +88,9 @@ absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const R
         request.set_include_labels(!flags.output.image.empty());
         if (flags.top_k) request.mutable_sparsify()->set_top_k(*flags.top_k);
         if (flags.threshold) request.mutable_sparsify()->set_threshold(*flags.threshold);
+        // A picture shows places.
+        const bool vectors = flags.vectors || !flags.output.image.empty();
+        if (vectors) request.set_format(v1::DTYPE_FLOAT32);
         if (flags.seed) request.set_seed(*flags.seed + first);
         LATENT_ASSIGN_OR_RETURN(const auto response,
                                 context.client().Encode(std::move(request), context.Call()));
@@ -161,6 +168,15 @@ absl::Status RunEncode(Context& context, const EncodeFlags& flags) {
   return Emit(context, flags.output, answer, summary);
 }
 
+// The same numbers, said to be indices.
+void MakeIndices(v1::DenseRows& codes) {
+  std::vector<float> values(codes.data().size() / sizeof(float));
+  std::memcpy(values.data(), codes.data().data(), values.size() * sizeof(float));
+  codes.clear_data();
+  codes.mutable_values()->Assign(values.begin(), values.end());
+  codes.set_dtype(v1::DTYPE_UINT16);
+}
+
 absl::Status RunDecode(Context& context, const EncodeFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::OpenCodes(flags.rows.input));
   Target target(flags.model);
@@ -170,6 +186,7 @@ absl::Status RunDecode(Context& context, const EncodeFlags& flags) {
         v1::DecodeRequest request;
         *request.mutable_model() = target.selector();
         *request.mutable_codes() = std::move(codes);
+        if (flags.indices) MakeIndices(*request.mutable_codes()->mutable_dense());
         LATENT_ASSIGN_OR_RETURN(const auto response,
                                 context.client().Decode(std::move(request), context.Call()));
         target.Answered(response.answered_by());
@@ -199,6 +216,8 @@ void AddEncode(CLI::App& app, Context& context) {
                     "Standard deviations too (variational models)");
   command->add_option("--seed", flags->seed,
                       "Draw codes rather than take their mean (variational models)");
+  command->add_flag("--vectors", flags->vectors,
+                    "Codes of vector-quantised models as vectors rather than indices");
   command->add_option("--label-names", flags->label_names,
                       "Names of labels in the scatter: a,b,c (default: the dataset's)");
   command->footer(
@@ -218,6 +237,8 @@ void AddDecode(CLI::App& app, Context& context) {
   auto flags = std::make_shared<EncodeFlags>();
   AddModelOptions(*command, flags->model);
   command->add_option("--input", flags->rows.input, "File of codes: CSV or NPY")->required();
+  command->add_flag("--indices", flags->indices,
+                    "The file holds indices of a vector-quantised model, as encode writes them");
   AddOutputOptions(*command, flags->output, nullptr);
   command->footer("Example:\n  latent decode --model faces --input codes.npy --output faces.npy");
   OnCommand(*command, context, flags, RunDecode);

@@ -1,7 +1,9 @@
 #include "client/cli/matrix.h"
 
 #include <bit>
+#include <cstdint>
 #include <cstring>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -12,10 +14,17 @@ static_assert(std::endian::native == std::endian::little, "cells travel as they 
 absl::Status Matrix::Append(const v1::DenseRows& rows) {
   if (columns == 0) columns = rows.columns();
   const std::string& data = rows.data();
-  const std::size_t row_bytes = columns * sizeof(float);
+  const bool indices = rows.dtype() == v1::DTYPE_UINT16;
+  const std::size_t row_bytes = columns * (indices ? sizeof(std::uint16_t) : sizeof(float));
   if (rows.columns() != columns || row_bytes == 0 || data.size() % row_bytes != 0) {
     return absl::InternalError(absl::StrCat("the server sent ", data.size(), " bytes as rows of ",
                                             rows.columns(), " cells, expected ", columns));
+  }
+  if (indices) {
+    std::vector<std::uint16_t> numbers(data.size() / sizeof(std::uint16_t));
+    std::memcpy(numbers.data(), data.data(), data.size());
+    cells.insert(cells.end(), numbers.begin(), numbers.end());
+    return absl::OkStatus();
   }
   const std::size_t before = cells.size();
   cells.resize(before + data.size() / sizeof(float));

@@ -20,7 +20,8 @@ struct Matrix {
   std::span<const float> Rows(std::size_t first, std::size_t count) const {
     return std::span(cells).subspan(first * columns, count * columns);
   }
-  // Adds the rows of a reply below. INTERNAL if their width differs or the bytes are no rows.
+  // Adds the rows of a reply below, indices as the numbers that they are. INTERNAL if their width
+  // differs or the bytes are no rows.
   absl::Status Append(const v1::DenseRows& rows);
 };
 

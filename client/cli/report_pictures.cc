@@ -96,6 +96,7 @@ absl::Status ReportPictures::Prepare() {
     *request.mutable_model() = target_.selector();
     *request.mutable_rows() = source_->Slice(first, std::min(step, count - first));
     request.set_include_labels(true);
+    request.set_format(v1::DTYPE_FLOAT32);  // places, also of codes that are indices
     LATENT_ASSIGN_OR_RETURN(const auto response,
                             context_.client().Encode(std::move(request), context_.Call()));
     LATENT_RETURN_IF_ERROR(codes_.Append(response.codes().dense()));

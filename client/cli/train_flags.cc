@@ -108,10 +108,10 @@ void AddTrainOptions(CLI::App& command, TrainFlags& flags) {
   command.add_option("MODEL", flags.model, "Model that gets the new version; made if new")
       ->required();
   command.add_option("--dataset", flags.dataset, "Dataset to train on");
-  command.add_option(
-      "--preset", flags.preset,
-      "pca, plain (default), denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, wae, "
-      "table: see latent info");
+  command.add_option("--preset", flags.preset,
+                     "pca, plain (default), conv, denoising, sparse, contractive, topk, vae, "
+                     "beta-vae, iwae, dlgm, "
+                     "vq-vae, wae, mult-dae, mult-vae, ease, table: see latent info");
   command.add_option("--config", flags.config,
                      "TrainJobSpec as JSON; the other options go over it");
   command.add_option("--label", flags.labels, "KEY=VALUE to find the job by; may be repeated")

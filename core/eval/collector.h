@@ -59,6 +59,10 @@ std::unique_ptr<Collector> ReconstructionCollector(const EvaluationInput& input)
 std::unique_ptr<Collector> BoundCollector(const EvaluationInput& input);
 // code_l0, code_density, dead_units, active_units.
 std::unique_ptr<Collector> CodeCollector(const EvaluationInput& input);
+// code_bits_indices, indices_entropy_bits, codebook_perplexity, codebook_unused; for
+// vector-quantised codes.
+std::unique_ptr<Collector> CodebookCollector(const EvaluationInput& input,
+                                             const Codebook& codebook);
 
 // One pass over the input's rows. CANCELLED if asked to stop.
 absl::Status Collect(const EvaluationInput& input,

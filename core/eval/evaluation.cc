@@ -142,6 +142,9 @@ absl::Status AddCollected(const EvaluationInput& input, const CodeScales& scales
   if (input.model.latent_dim() > 0) {
     collectors.push_back(CodeCollector(input));
     collectors.push_back(CompressionCollector(input, scales));
+    if (const auto codebook = input.model.codebook()) {
+      collectors.push_back(CodebookCollector(input, *codebook));
+    }
   }
   LATENT_RETURN_IF_ERROR(Collect(input, collectors));
   for (const auto& collector : collectors) collector->AddTo(metrics);

@@ -67,6 +67,19 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "test_mse_per_element of rows decoded from codes in the format FLOAT16"},
     {"int8_mse_per_element", "dataset units^2", Better::kLower,
      "test_mse_per_element of rows decoded from codes in the format INT8"},
+    {"code_bits_indices", "bits/row", Better::kLower,
+     "groups x log2(codebook_size): a code as indices, without a bit to spare (UINT16 takes 16 "
+     "each); "
+     "vector-quantised codes only"},
+    {"indices_entropy_bits", "bits/row", Better::kLower,
+     "what indices would take if each group were coded by itself at its entropy over the rows; "
+     "vector-quantised codes only"},
+    {"codebook_perplexity", "1", Better::kHigher,
+     "exp of the entropy of how often each codebook vector is chosen, by all groups: how many are "
+     "in "
+     "use; vector-quantised codes only"},
+    {"codebook_unused", "1", Better::kLower,
+     "codebook vectors that no row chooses; vector-quantised codes only"},
     {"noisy_psnr_db", "dB", Better::kNeither,
      "psnr_db of rows with the noise that the model was trained with (fixed seed), not clipped; "
      "models trained with noise only"},

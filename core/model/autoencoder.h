@@ -7,12 +7,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/model/codebook.h"
 #include "core/nn/matrix.h"
 #include "latent/v1/spec.pb.h"
 
@@ -61,8 +63,10 @@ class Autoencoder {
   // Whether NaN in a row stands for a cell without a value: the encoder then reads a stand-in, and
   // errors, scores and nats leave the cell out.
   virtual bool takes_missing() const { return false; }
-  // First 16 hex digits of SHA-256 over latent spec, scaling and encoder weights. Reads all of
-  // them: ask once and keep it.
+  // What codes are made of where they are vector-quantised.
+  virtual std::optional<Codebook> codebook() const { return std::nullopt; }
+  // First 16 hex digits of SHA-256 over latent spec, scaling, encoder weights and codebook. Reads
+  // all of them: ask once and keep it.
   virtual std::string LatentSpaceId() const = 0;
 
   // One pass; codes are the mean. A row's bits do not depend on which rows share the call.

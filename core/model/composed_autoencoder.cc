@@ -94,6 +94,11 @@ ComposedAutoencoder::~ComposedAutoencoder() = default;
 std::size_t ComposedAutoencoder::columns() const { return parts_->statistics.mean.size(); }
 std::size_t ComposedAutoencoder::latent_dim() const { return parts_->network.latent->dim(); }
 bool ComposedAutoencoder::variational() const { return parts_->network.latent->variational(); }
+std::optional<Codebook> ComposedAutoencoder::codebook() const {
+  const std::optional<CodebookPlace> place = parts_->network.latent->codebook();
+  if (!place) return std::nullopt;
+  return Codebook{.groups = place->groups, .vectors = parameters().matrix(place->segment)};
+}
 const v1::ModelSpec& ComposedAutoencoder::spec() const { return parts_->spec; }
 bool ComposedAutoencoder::takes_missing() const { return parts_->likelihood->takes_missing(); }
 std::span<const Real> ComposedAutoencoder::column_means() const { return parts_->means; }
@@ -116,6 +121,10 @@ std::string ComposedAutoencoder::LatentSpaceId() const {
   }
   for (const NetworkLayer& layer : latent.layers().first(latent.encoding_layers())) {
     HashLayer(layer, parts_->parameters, hash);
+  }
+  if (const auto place = latent.codebook()) {
+    hash.Update("codebook;");
+    hash.Update(BytesOf(parameters().span(place->segment)));
   }
   return hash.Finish().substr(0, 16);
 }

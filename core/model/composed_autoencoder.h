@@ -29,6 +29,7 @@ class ComposedAutoencoder final : public Autoencoder {
   std::size_t columns() const override;
   std::size_t latent_dim() const override;
   bool variational() const override;
+  std::optional<Codebook> codebook() const override;
   const v1::ModelSpec& spec() const override;
   bool takes_missing() const override;
   std::string LatentSpaceId() const override;

@@ -94,7 +94,7 @@ void ComposedAutoencoder::Parts::PackWeight(std::size_t segment, std::size_t fir
 void ComposedAutoencoder::Parts::PackAll() {
   for (std::size_t i = 0; i < packed.size(); ++i) {
     const ParameterSegment& segment = parameters.segment(i);
-    if (!segment.matrix) continue;
+    if (!segment.matrix || !segment.trained) continue;
     packed[i].forward.Resize(segment.rows, segment.columns);
     if (pack_backward) packed[i].backward.Resize(segment.columns, segment.rows);
     PackWeight(i, 0, segment.rows);

@@ -30,6 +30,7 @@ enum class RandomPurpose : std::uint64_t {
   kRequestCorruption = 6,
   kPriorDraws = 7,
   kBinarise = 12,
+  kCodebookRestarts = 16,
 };
 
 inline std::uint64_t SeedFor(RandomPurpose purpose, std::uint64_t seed) {

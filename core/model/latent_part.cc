@@ -20,6 +20,7 @@ constexpr Kind kKinds[] = {
     {v1::Latent::kGaussian, "gaussian", MakeGaussianLatent, true},
     {v1::Latent::kTopK, "top_k", MakeTopKLatent},
     {v1::Latent::kHierarchical, "hierarchical", MakeHierarchicalLatent, true},
+    {v1::Latent::kVectorQuantised, "vector_quantised", MakeVectorQuantisedLatent},
 };
 
 const Kind* FindKind(v1::Latent::KindCase kind) {

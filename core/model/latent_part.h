@@ -52,7 +52,10 @@ class LatentPass {
   // What it remembers from batch to batch: part of a checkpoint; and when to do so, once all
   // updates of a batch are made.
   virtual std::span<std::uint64_t> counters() { return {}; }
-  virtual void EndBatch() {}
+  // May write segments that gradients do not train.
+  virtual void EndBatch(ParameterSet& /*parameters*/) {}
+  // Of vector-quantised codes: of how often each vector was chosen of late.
+  virtual std::optional<double> perplexity() const { return std::nullopt; }
   // When a batch has been named; one thread.
   virtual void Begin() {}
 
@@ -62,6 +65,13 @@ class LatentPass {
   virtual void Backward(const LayerPass& decoder, std::size_t first, std::size_t count) = 0;
   // And on to the encoder's last hidden layer; not called where there is none.
   virtual void BackwardEncoder(LayerPass& top, std::size_t first, std::size_t count) = 0;
+};
+
+// Where the vectors of vector-quantised codes stand, [entries of a group x vectors], and how many
+// groups a code has.
+struct CodebookPlace {
+  std::size_t segment = 0;
+  std::size_t groups = 0;
 };
 
 class LatentPart {
@@ -81,6 +91,8 @@ class LatentPart {
   // How many of the layers make the code.
   virtual std::size_t encoding_layers() const { return layers().size(); }
   const NetworkLayer& code() const { return layers().front(); }
+  // What else makes the code.
+  virtual std::optional<CodebookPlace> codebook() const { return std::nullopt; }
 
   // First weights.
   virtual void Initialise(std::uint64_t seed, ParameterSet& parameters) const = 0;
@@ -132,6 +144,8 @@ std::unique_ptr<LatentPart> MakeTopKLatent(const v1::ModelSpec& spec, std::size_
 
 std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, std::size_t width,
                                                    ParameterSet* parameters);
+std::unique_ptr<LatentPart> MakeVectorQuantisedLatent(const v1::ModelSpec& spec, std::size_t width,
+                                                      ParameterSet* parameters);
 
 LATENT_NUMERICS_END
 

@@ -136,6 +136,23 @@ void CheckParts(const v1::ModelSpec& spec, std::size_t columns, FieldErrors& err
   CheckPenalty(spec.penalties().l2(), layers, "architecture.penalties.l2", errors);
 }
 
+void CheckVectorQuantised(const v1::Latent& latent, FieldErrors& errors) {
+  if (!latent.has_vector_quantised()) return;
+  const v1::VectorQuantisedLatent& quantised = latent.vector_quantised();
+  const std::string path = "architecture.latent.vector_quantised.";
+  if (quantised.groups() < 1 || latent.dim() % quantised.groups() != 0) {
+    errors.Add(path + "groups", "expected a divisor of latent.dim");
+  }
+  if (quantised.codebook_size() < 2) errors.Add(path + "codebook_size", "expected at least 2");
+  if (!(quantised.decay() >= 0 && quantised.decay() < 1)) {
+    errors.Add(path + "decay", "expected 0 <= number < 1");
+  }
+  if (!(quantised.smoothing() > 0)) errors.Add(path + "smoothing", "expected a number > 0");
+  if (quantised.restart_after_rows() < 1) {
+    errors.Add(path + "restart_after_rows", "expected at least 1");
+  }
+}
+
 void CheckTopK(const v1::ModelSpec& spec, FieldErrors& errors) {
   if (!spec.latent().has_top_k()) return;
   const v1::TopKLatent& top_k = spec.latent().top_k();
@@ -196,6 +213,7 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
   CheckNetworks(spec, columns, errors);
   CheckParts(spec, columns, errors);
   CheckTopK(spec, errors);
+  CheckVectorQuantised(spec.latent(), errors);
   CheckCodePenalties(spec, errors);
   if (spec.tied_weights()) CheckTied(spec, errors);
   if (spec.has_corruption() && spec.corruption().kind_case() != v1::Corruption::KIND_NOT_SET) {

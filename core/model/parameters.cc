@@ -8,9 +8,9 @@ namespace {
 constexpr std::size_t kAlignment = 16;
 }  // namespace
 
-std::size_t ParameterSet::Add(std::string name, std::size_t rows, std::size_t columns,
-                              bool matrix) {
-  segments_.push_back({std::move(name), size_, rows, columns, matrix});
+std::size_t ParameterSet::Add(std::string name, std::size_t rows, std::size_t columns, bool matrix,
+                              bool trained) {
+  segments_.push_back({std::move(name), size_, rows, columns, matrix, trained});
   size_ += (rows * columns + kAlignment - 1) / kAlignment * kAlignment;
   return segments_.size() - 1;
 }

@@ -1,4 +1,4 @@
-// The trainable numbers of a model as one flat array with named segments, so that optimiser,
+// The numbers of a model as one flat array with named segments, so that optimiser,
 // clipping, checkpoints and error messages need not know layers. Owned by the model; one writer,
 // and no reader meanwhile. Not its job: what the numbers mean (network.h).
 #ifndef LATENT_CORE_MODEL_PARAMETERS_H_
@@ -22,6 +22,7 @@ struct ParameterSegment {
   std::size_t rows = 0;     // inputs of a weight; entries of a vector
   std::size_t columns = 0;  // outputs of a weight; 1 for a vector
   bool matrix = false;      // weight matrices decay, biases and scalars do not
+  bool trained = true;      // by gradients; else its part keeps it
 
   std::size_t size() const { return rows * columns; }
 };
@@ -29,7 +30,8 @@ struct ParameterSegment {
 class ParameterSet {
  public:
   // Adds a segment and returns its index. Before Allocate.
-  std::size_t Add(std::string name, std::size_t rows, std::size_t columns, bool matrix);
+  std::size_t Add(std::string name, std::size_t rows, std::size_t columns, bool matrix,
+                  bool trained = true);
 
   // Makes room for all segments, zeroed; until then there are names and sizes alone.
   void Allocate() { values_.Resize(size_); }
@@ -44,7 +46,7 @@ class ParameterSet {
   ConstMatrix matrix(std::size_t index) const;
   std::span<Real> span(std::size_t index);
   std::span<const Real> span(std::size_t index) const;
-  // Trainable numbers, padding not counted.
+  // Numbers, padding not counted.
   std::size_t count() const;
   // Index of the segment called `name`, or segments().size().
   std::size_t Find(std::string_view name) const;

@@ -68,6 +68,9 @@ constexpr Row kRows[] = {
     {"dlgm",
      "A variational autoencoder with two layers of Gaussian codes, one drawn above the other.",
      "latent { hierarchical {} }", kGradient, 0.75, 48},
+    {"vq-vae",
+     "Codes of a few whole numbers, each the place of a vector in a list that is learned.",
+     "latent { vector_quantised {} }", kGradient, 1, 64},
     {"wae", "A deterministic autoencoder whose codes are held close to a standard Gaussian.",
      "latent { deterministic {} } objective { mmd {} }", kGradient, 0.5, 32},
     // Widths as published for 20,108 items, 200 and 600-200, and in that proportion below.

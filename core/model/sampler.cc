@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/random.h"
 #include "core/base/status.h"
+#include "core/model/code_prior.h"
 #include "core/model/mixture_sampler.h"
 #include "core/nn/linalg.h"
 
@@ -223,6 +224,7 @@ absl::StatusOr<std::unique_ptr<Sampler>> FitGaussianSampler(
 absl::StatusOr<std::unique_ptr<Sampler>> SamplerFromTensors(const TensorFile& file,
                                                             std::size_t latent_dim) {
   if (HasMixtureTensors(file)) return MixtureFromTensors(file, latent_dim);
+  if (HasCodePrior(file)) return CodePriorFromTensors(file, latent_dim);
   const auto mean = file.tensors.find(kMean);
   const auto factor = file.tensors.find(kFactor);
   const auto deviation = file.tensors.find(kDeviation);

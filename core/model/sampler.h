@@ -1,6 +1,6 @@
 // Where Sample draws codes from: N(0, I) for Gaussian latents; for deterministic ones a Gaussian
-// fitted to the codes of the training rows, or a mixture of some (mixture_sampler.h). Immutable
-// once made; any thread.
+// fitted to the codes of the training rows, or a mixture of some (mixture_sampler.h); for
+// vector-quantised ones a prior over their indices (code_prior.h). Immutable once made; any thread.
 #ifndef LATENT_CORE_MODEL_SAMPLER_H_
 #define LATENT_CORE_MODEL_SAMPLER_H_
 

@@ -98,7 +98,7 @@ class TopKPass final : public LatentPass, public WeightTerm {
     }
   }
 
-  void EndBatch() override {
+  void EndBatch(ParameterSet& /*parameters*/) override {
     for (std::uint64_t& rows : idle_) rows += context_.rows;
     const ConstMatrix codes = code_.View(code_.output, context_.rows);
     for (std::size_t i = 0; i < dim_; ++i) {

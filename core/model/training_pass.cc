@@ -40,6 +40,7 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
       parts(*model_parts),
       corrupts(ChangesRows(parts.spec.corruption())),
       binarises(parts.spec.binarise() == v1::BINARISE_DYNAMIC),
+      keeps_codes(keep_latent_space),
       own_input(corrupts || !parts.scaling.invertible() || parts.likelihood->takes_missing()) {
   columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
@@ -47,7 +48,7 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
   AttachLayers();
   draw_nats.resize(max_batch * latent->row_factor());
   if (latent->weighs_draws()) draw_weights.Resize(draw_nats.size());
-  AssignGradients(threads, keep_latent_space ? MakersOfCodes() : std::set<std::size_t>());
+  AssignGradients(threads, keeps_codes ? MakersOfCodes() : std::set<std::size_t>());
   if (const auto learned = parts.likelihood->learned()) {
     learned_sums.resize(parts.parameters.segment(*learned).rows);
   }
@@ -109,6 +110,7 @@ void TrainingPass::State::AssignGradients(std::size_t threads, const std::set<st
     for (std::size_t i = 0; i < segments.size(); ++i) {
       if (kept.contains(i)) continue;
       const ParameterSegment& s = segments[i];
+      if (!s.trained) continue;
       const auto [first, count] = Share(s.rows, threads, t, s.matrix ? kWeightRows : kVectorRows);
       if (count == 0) continue;
       ranges[t].push_back({.segment = i,
@@ -244,6 +246,10 @@ void TrainingPass::Gradient(const ParameterRange& range) {
 
 std::span<std::uint64_t> TrainingPass::counters() { return state_->latent->counters(); }
 
+std::optional<double> TrainingPass::CodebookPerplexity() const {
+  return state_->latent->perplexity();
+}
+
 bool TrainingPass::has_constraints() const {
   return state_->parts.spec.penalties().unit_norm_decoder() ||
          state_->parts.likelihood->learned().has_value() || !state_->latent->counters().empty();
@@ -254,14 +260,14 @@ void TrainingPass::ApplyConstraints(std::size_t thread) {
   ComposedAutoencoder::Parts& parts = state_->parts;
   parts.ApplyUnitNorm();
   parts.likelihood->BoundLearned(parts.parameters);
-  state_->latent->EndBatch();
+  if (!state_->keeps_codes) state_->latent->EndBatch(parts.parameters);
 }
 
 void TrainingPass::RefreshPacked(std::size_t thread) {
   ComposedAutoencoder::Parts& parts = state_->parts;
   const std::span<const ParameterSegment> segments = parts.parameters.segments();
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    if (!segments[i].matrix) continue;
+    if (!segments[i].matrix || !segments[i].trained) continue;
     const auto [first, count] = Share(segments[i].rows, state_->ranges.size(), thread, kPackRows);
     if (count > 0) parts.PackWeight(i, first, count);
   }

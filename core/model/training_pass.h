@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -35,7 +36,8 @@ struct BatchLoss {
   double total = 0;           // what is minimised: the objective and the penalties
   double reconstruction = 0;  // -log p(x|z), mean over draws (of iwae by their weights)
   double kl = 0;              // KL(q(z|x) || N(0, I)), neither weighted nor floored by free bits;
-                              // of mmd the squared discrepancy
+                              // of mmd the squared discrepancy; of vector-quantised codes half
+                              // the squared distance from their vectors, not weighted
   double l1 = 0, l2 = 0;      // weighted activity penalties
   double kl_sparsity = 0, contractive = 0;  // weighted
   double dead = 0;  // weighted share of the residual that a top-k code's dead entries leave
@@ -43,7 +45,7 @@ struct BatchLoss {
 
 // A term by the name it has in progress reports and messages.
 struct NamedTerm {
-  // "reconstruction", "kl" or "mmd", "l1", "l2", "kl_sparsity", "contractive", "dead"
+  // "reconstruction", "kl", "mmd" or "commitment", "l1", "l2", "kl_sparsity", "contractive", "dead"
   std::string_view name;
   double value = 0;
 };
@@ -99,7 +101,11 @@ class TrainingPass {
   // What the latent remembers from batch to batch, part of a checkpoint; may be empty.
   std::span<std::uint64_t> counters();
 
-  // After all updates: unit-norm decoder columns, the bounds of a learned variance, counters.
+  // Of vector-quantised codes: perplexity of how often each vector was chosen of late.
+  std::optional<double> CodebookPerplexity() const;
+
+  // After all updates: unit-norm decoder columns, the bounds of a learned variance, codebook,
+  // counters.
   void ApplyConstraints(std::size_t thread);
   // False if ApplyConstraints does nothing, so that its barrier can be left out.
   bool has_constraints() const;

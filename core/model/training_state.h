@@ -46,7 +46,8 @@ struct TrainingPass::State : PassContext {
 
   ComposedAutoencoder::Parts& parts;
   bool corrupts, binarises;
-  bool own_input;  // the encoder reads other rows than the decoder is compared with
+  bool keeps_codes;  // what makes codes does not change
+  bool own_input;    // the encoder reads other rows than the decoder is compared with
 
   // Rows in the likelihood's units; and as the encoder reads them, unused without `own_input`.
   AlignedBuffer target, noisy;

@@ -97,10 +97,15 @@ struct SparsifyRule {
 absl::Status CheckSparsify(const SparsifyRule& rule);
 SparseCells Sparsify(MatrixView<const float> codes, const SparsifyRule& rule);
 
-// How dense codes are sent or come.
-enum class CodeFormat { kFloat32, kFloat16, kInt8 };
-// FAILED_PRECONDITION, reason NO_CODE_SCALES, if the version has none, for INT8.
+// How dense codes are sent or come. Indices are 16-bit, those of each group's codebook vector.
+enum class CodeFormat { kFloat32, kFloat16, kInt8, kIndices };
+// FAILED_PRECONDITION, reason NO_CODE_SCALES, if the version has none, for INT8; reason
+// NOT_QUANTISED if it has no codebook, for indices.
 absl::Status CheckCodeFormat(const ServedModel& model, CodeFormat format);
+// The codes [n x latent_dim] of indices [n x groups]. Errors as CheckCodeFormat; INVALID_ARGUMENT
+// for another width and for what is no whole number below the codebook's size.
+absl::StatusOr<Cells> CodesOfIndices(const ServedModel& model, std::string_view field,
+                                     const Cells& indices);
 
 // Rows to codes: the activation, or the mean of a Gaussian code, or a draw of it where `seed` is
 // set. `include_sigma` and `seed` need a Gaussian code: FAILED_PRECONDITION, reason NOT_GAUSSIAN.
@@ -120,11 +125,15 @@ class EncodeOperation : public Operation {
   const Cells& codes() const { return codes_; }          // [n x latent_dim]
   const Cells& sigma() const { return sigma_; }          // the same, if asked for
   const SparseCells& sparse() const { return sparse_; }  // if sparsify was given
-  // The bytes of the codes in the format that was asked for, little-endian; any thread.
+  CodeFormat format() const { return options_.format; }
+  // The bytes of the codes in the format that was asked for, little-endian, and how many numbers
+  // that makes for each code; any thread.
+  std::size_t FormattedColumns() const;
   std::string FormattedCodes() const;
 
  private:
   EncodeOperation(ModelPtr model, Cells rows, Options options);
+  std::string FormattedIndices() const;
   // Refuses codes that are too great for FLOAT16.
   void CheckHalves();
   Options options_;

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/half.h"
@@ -78,11 +79,41 @@ absl::Status CheckNoise(const v1::Corruption& corruption) {
 }  // namespace
 
 absl::Status CheckCodeFormat(const ServedModel& model, CodeFormat format) {
+  if (format == CodeFormat::kIndices && !model.model().codebook()) {
+    return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_QUANTISED",
+                     absl::StrCat("indices need vector-quantised codes, and those of ",
+                                  model.DebugName(), " (preset ", model.plan().preset(),
+                                  ") are not: use FLOAT32, FLOAT16 or INT8"));
+  }
   if (format != CodeFormat::kInt8 || !model.code_scales().empty()) return absl::OkStatus();
   return MakeError(absl::StatusCode::kFailedPrecondition, "NO_CODE_SCALES",
                    absl::StrCat(model.DebugName(),
                                 " was made before INT8 codes: it has no scales for them; train a "
                                 "new version, or use FLOAT16 or FLOAT32"));
+}
+
+absl::StatusOr<Cells> CodesOfIndices(const ServedModel& model, std::string_view field,
+                                     const Cells& indices) {
+  LATENT_RETURN_IF_ERROR(CheckCodeFormat(model, CodeFormat::kIndices));
+  const Codebook codebook = *model.model().codebook();
+  LATENT_RETURN_IF_ERROR(CheckCells(field, indices, codebook.groups,
+                                    absl::StrCat("the codebook of ", model.DebugName())));
+  Cells codes(indices.rows, codebook.latent_dim());
+  std::vector<std::uint32_t> chosen(codebook.groups);
+  for (std::size_t r = 0; r < indices.rows; ++r) {
+    for (std::size_t g = 0; g < codebook.groups; ++g) {
+      const float index = indices.view()(r, g);
+      if (!(index >= 0 && index < static_cast<float>(codebook.size())) ||
+          index != std::floor(index)) {
+        return InvalidField(
+            field, absl::StrCat("expected indices, whole numbers from 0 to ", codebook.size() - 1,
+                                ", got ", index, " in row ", r, ", group ", g));
+      }
+      chosen[g] = static_cast<std::uint32_t>(index);
+    }
+    VectorsOf(codebook, chosen, codes.view().row(r));
+  }
+  return codes;
 }
 
 absl::Status CheckHasLatent(const ServedModel& model, std::string_view what) {
@@ -154,6 +185,25 @@ void EncodeOperation::CheckHalves() {
                                    "; use FLOAT32")));
 }
 
+std::size_t EncodeOperation::FormattedColumns() const {
+  return options_.format == CodeFormat::kIndices ? model().model().codebook()->groups
+                                                 : codes_.columns;
+}
+
+std::string EncodeOperation::FormattedIndices() const {
+  const Codebook codebook = *model().model().codebook();
+  std::vector<std::uint32_t> indices(codebook.groups);
+  std::string bytes;
+  for (std::size_t r = 0; r < codes_.rows; ++r) {
+    IndicesOf(codebook, codes_.view().row(r), indices);
+    for (const std::uint32_t index : indices) {
+      bytes.push_back(static_cast<char>(index & 0xff));
+      bytes.push_back(static_cast<char>(index >> 8));
+    }
+  }
+  return bytes;
+}
+
 std::string EncodeOperation::FormattedCodes() const {
   std::string bytes;
   switch (options_.format) {
@@ -168,6 +218,8 @@ std::string EncodeOperation::FormattedCodes() const {
         bytes.push_back(static_cast<char>(half >> 8));
       }
       return bytes;
+    case CodeFormat::kIndices:
+      return FormattedIndices();
     case CodeFormat::kInt8:
       std::vector<std::int8_t> quantised(codes_.columns);
       for (std::size_t r = 0; r < codes_.rows; ++r) {

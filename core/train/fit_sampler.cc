@@ -7,6 +7,7 @@
 #include "core/base/thread_pool.h"
 #include "core/eval/mean.h"
 #include "core/eval/metric_table.h"
+#include "core/model/code_prior.h"
 #include "core/model/mixture_sampler.h"
 
 namespace latent {
@@ -76,6 +77,10 @@ absl::StatusOr<SamplerResult> FitSampler(const v1::TrainingPlan& plan, const Aut
   const RowsView rows = all.EveryNth(SamplerStep(all.rows, dim));
   LATENT_ASSIGN_OR_RETURN(const std::vector<float> cells, CodesOf(model, rows, check));
   const MatrixView<const float> codes(cells.data(), rows.rows, dim);
+  if (const auto codebook = model.codebook()) {
+    LATENT_ASSIGN_OR_RETURN(result.sampler, FitCodePrior(codes, *codebook, check));
+    return result;
+  }
   const v1::SamplerSpec& sampler = plan.training().sampler();
   if (!sampler.has_mixture()) {
     LATENT_ASSIGN_OR_RETURN(result.sampler, FitGaussianSampler(codes, check));

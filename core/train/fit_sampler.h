@@ -22,7 +22,8 @@ struct SamplerResult {
   std::vector<v1::Metric> metrics;
 };
 
-// N(0, I) for latents with a prior; else by the plan's training.sampler. A plan without one (of
+// N(0, I) for latents with a prior; a prior over indices for vector-quantised ones; else by the
+// plan's training.sampler. A plan without one (of
 // versions and jobs from before there was a choice) means one Gaussian. What `check`, asked often
 // by any thread, ends it with.
 absl::StatusOr<SamplerResult> FitSampler(const v1::TrainingPlan& plan, const Autoencoder& model,

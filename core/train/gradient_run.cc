@@ -351,6 +351,9 @@ v1::TrainProgress GradientRun::Progress() const {
   progress.set_eta_seconds(rate > 0 && !done() ? rows_left / rate : 0);
   progress.set_gradient_norm(gradient_norm_);
   progress.set_learning_rate(learning_rate_);
+  if (const auto perplexity = pass_.CodebookPerplexity()) {
+    progress.set_codebook_perplexity(*perplexity);
+  }
   return progress;
 }
 

@@ -85,6 +85,22 @@ void CheckHierarchical(const v1::Latent& latent, FieldErrors& errors) {
   }
 }
 
+void CheckVectorQuantised(const v1::Latent& latent, FieldErrors& errors) {
+  if (!latent.has_vector_quantised()) return;
+  const v1::VectorQuantisedLatent& quantised = latent.vector_quantised();
+  const std::string path = Path("latent.vector_quantised.");
+  if (quantised.groups() < 1 || latent.dim() % quantised.groups() != 0) {
+    errors.Add(path + "groups", absl::StrCat("expected a divisor of latent.dim, ", latent.dim(),
+                                             ", got ", quantised.groups()));
+  }
+  CheckCount(path + "codebook_size", quantised.codebook_size(), 2, 65536, errors);
+  CheckNotNegative(path + "commitment", quantised.commitment(), errors);
+  CheckDecay(path + "decay", quantised.decay(), errors);
+  CheckPositive(path + "smoothing", quantised.smoothing(), errors);
+  CheckCount(path + "restart_after_rows", quantised.restart_after_rows(), 1, std::uint64_t{1} << 62,
+             errors);
+}
+
 void CheckBinarise(const v1::ModelSpec& model, FieldErrors& errors) {
   if (!v1::Binarise_IsValid(model.binarise())) {
     errors.Add(Path("binarise"), absl::StrCat("expected a known choice, got number ",
@@ -265,6 +281,7 @@ void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, Fiel
   CheckNetworks(model, data, errors);
   CheckLatent(model.latent(), errors);
   CheckHierarchical(model.latent(), errors);
+  CheckVectorQuantised(model.latent(), errors);
   CheckBinarise(model, errors);
   CheckTopK(model, errors);
   CheckCodePenalties(model, errors);

@@ -2,6 +2,7 @@
 #include <cstdint>
 
 #include "core/eval/evaluation.h"
+#include "core/model/code_prior.h"
 #include "core/model/mixture_sampler.h"
 #include "core/model/sampler.h"
 #include "core/model/training_pass.h"
@@ -41,7 +42,12 @@ std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
 std::uint64_t BytesOfSampler(const v1::TrainingPlan& plan) {
   const v1::SamplerSpec& sampler = plan.training().sampler();
   const std::uint64_t rows = plan.data().train_rows();
-  const std::uint32_t dim = plan.architecture().latent().dim();
+  const v1::Latent& latent = plan.architecture().latent();
+  const std::uint32_t dim = latent.dim();
+  if (latent.has_vector_quantised()) {
+    const std::uint64_t step = SamplerStep(rows, dim);
+    return CodePriorBytes((rows + step - 1) / step, latent);
+  }
   if (sampler.has_mixture()) {
     return MixtureSamplerBytes(rows, dim, sampler.mixture().max_components());
   }

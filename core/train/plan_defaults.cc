@@ -50,11 +50,33 @@ void FillHierarchical(v1::Latent& latent) {
   }
 }
 
+// Groups of about four entries, each a byte's worth of vectors where the rows suffice to find them.
+void FillVectorQuantised(const DatasetInfo& data, v1::Latent& latent) {
+  v1::VectorQuantisedLatent& quantised = *latent.mutable_vector_quantised();
+  const std::uint64_t rows = data.rows(v1::PART_TRAIN);
+  std::uint32_t groups = std::max(1u, latent.dim() / 4);
+  while (latent.dim() % groups != 0) --groups;
+  LATENT_DEFAULT(quantised, groups, groups);
+  std::uint32_t size = 16;
+  while (size < 256 && 2 * size <= rows / 8) size *= 2;
+  LATENT_DEFAULT(quantised, codebook_size, size);
+  LATENT_DEFAULT(quantised, commitment, 0.25);
+  LATENT_DEFAULT(quantised, decay, 0.99);
+  LATENT_DEFAULT(quantised, smoothing, 1e-5);
+  LATENT_DEFAULT(quantised, restart_after_rows, std::clamp<std::uint64_t>(rows, 1, 5000));
+}
+
 // The code's entries where they are not given: as many as the hierarchy's layers have, or as suits
 // the row; two at least where layers share them.
 std::uint32_t DimOf(const Preset& preset, const DatasetInfo& data, const v1::Latent& latent) {
   if (latent.has_none()) return 0;
   const std::uint32_t usual = DefaultLatentDim(preset, data.columns);
+  if (latent.has_vector_quantised()) {
+    // So that groups of four entries, or as many as are asked for, come out even.
+    const std::uint32_t groups = latent.vector_quantised().groups();
+    const std::uint32_t unit = groups > 0 ? std::min(groups, 65536u) : 4;
+    return std::max(1u, usual / unit) * unit;
+  }
   if (!latent.has_hierarchical()) return usual;
   std::uint32_t sum = 0;
   for (const std::uint32_t n : latent.hierarchical().layers()) sum += n;
@@ -242,6 +264,7 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, const v1::S
     latent.mutable_deterministic()->set_activation(v1::ACTIVATION_IDENTITY);
   }
   if (latent.has_hierarchical()) FillHierarchical(latent);
+  if (latent.has_vector_quantised()) FillVectorQuantised(data, latent);
   FillLikelihood(data, model, *model.mutable_likelihood());
   if (latent.has_top_k()) FillTopK(data, model, latent);
   FillObjective(IsVariational(latent), *model.mutable_objective());

@@ -10,7 +10,9 @@ namespace {
 constexpr std::uint32_t kDefaultComponents = 16;
 
 // Whether something has to be fitted to codes, as there is no prior to draw from.
-bool FitsSampler(const v1::Latent& latent) { return !latent.has_none() && !IsVariational(latent); }
+bool FitsSampler(const v1::Latent& latent) {
+  return !latent.has_none() && !latent.has_vector_quantised() && !IsVariational(latent);
+}
 
 }  // namespace
 

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <numbers>
+#include <optional>
 #include <set>
 
 #include "core/eval/metric_table.h"
@@ -360,6 +361,37 @@ TEST(FindMetricTest, ListsWhatThereIs) {
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("test_sse_per_row, "));
 }
 
+// Codes of two groups, one of four values each.
+class QuantisedModel : public FakeModel {
+ public:
+  QuantisedModel() : FakeModel(4, 2) {}
+  std::optional<Codebook> codebook() const override {
+    return Codebook{.groups = 2, .vectors = ConstMatrix(kValues, 1, 4)};
+  }
+
+ private:
+  static constexpr float kValues[] = {0, 1, 2, 3};
+};
+
+TEST(EvaluateTest, TellsHowACodebookIsUsed) {
+  const QuantisedModel model;
+  // The first index is 0 and 1 by turns; the second 0, 1, 0, 2, again and again; 3 is never met.
+  std::vector<float> cells;
+  for (int r = 0; r < 80; ++r) {
+    const int second = r % 2 == 0 ? 0 : 1 + r / 2 % 2;
+    for (const int cell : {r % 2, second, 0, 0}) cells.push_back(static_cast<float>(cell));
+  }
+  const auto data =
+      MakeDataset({.columns = 4}, {Uniform(1600, 1), {}}, {Uniform(240, 2), {}}, {cells, {}});
+  const Evaluation evaluation = Report(model, *data);
+  EXPECT_EQ(Figure(evaluation, "code_bits_indices").value(), 4);
+  EXPECT_NEAR(Figure(evaluation, "indices_entropy_bits").value(), 1 + 1.5, 1e-12);
+  // Shares 1/2, 3/8, 1/8 of all.
+  const double bits = 0.5 + 0.375 * std::log2(8.0 / 3) + 0.125 * 3;
+  EXPECT_NEAR(Figure(evaluation, "codebook_perplexity").value(), std::exp2(bits), 1e-12);
+  EXPECT_EQ(Figure(evaluation, "codebook_unused").value(), 1);
+}
+
 TEST(MetricTableTest, HasEachNameOnce) {
   std::set<std::string_view> names;
   for (const MetricDefinition& metric : MetricTable()) {
@@ -395,6 +427,10 @@ TEST(MetricTableTest, KeepsItsNames) {
                                       "active_units",
                                       "code_density",
                                       "dead_units",
+                                      "code_bits_indices",
+                                      "indices_entropy_bits",
+                                      "codebook_perplexity",
+                                      "codebook_unused",
                                       "noisy_psnr_db",
                                       "denoised_psnr_db",
                                       "knn5_code_accuracy"}) {

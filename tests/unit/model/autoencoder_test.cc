@@ -52,6 +52,11 @@ const ModelCase kModels[] = {
      "latent { dim: 40 top_k { k: 5 relu: true } } likelihood { gaussian { variance: 1 } }"
      "encoder { layers { dense { units: 21 activation: ACTIVATION_RELU } } }"
      "objective { reconstruction {} } penalties { unit_norm_decoder: true }"},
+    {"VectorQuantised",
+     "encoder { layers { dense { units: 21 activation: ACTIVATION_RELU } } }"
+     "latent { dim: 12 vector_quantised { groups: 3 codebook_size: 37 decay: 0.9 smoothing: 1e-5"
+     "                                   commitment: 0.25 restart_after_rows: 50 } }"
+     "likelihood { gaussian { variance: 1 } } objective { reconstruction {} }"},
     {"Smooth",
      "encoder { layers { dense { units: 21 activation: ACTIVATION_SILU } }"
      "          layers { dense { units: 19 activation: ACTIVATION_ELU } } }"

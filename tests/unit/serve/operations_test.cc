@@ -77,6 +77,52 @@ TEST(CodeFormatTest, FormatsTheCodes) {
   EXPECT_EQ(floats->FormattedCodes().size(), 24u);
 }
 
+TEST(CodeFormatTest, IndicesDecodeAsTheirCodes) {
+  const ModelPtr model = TestModel("vq-vae");
+  const std::size_t groups = model->model().codebook()->groups;
+  const Cells rows = RandomCells(9, kTestColumns, 3);
+  const auto encoded =
+      RunAlone(EncodeOperation::Make(model, rows, {.format = CodeFormat::kIndices}));
+  EXPECT_EQ(encoded->FormattedColumns(), groups);
+  const std::string bytes = encoded->FormattedCodes();
+  ASSERT_EQ(bytes.size(), 2 * 9 * groups);
+  Cells indices(9, groups);
+  for (std::size_t i = 0; i < indices.values.size(); ++i) {
+    indices.values[i] = static_cast<float>(static_cast<unsigned char>(bytes[2 * i]) +
+                                           256 * static_cast<unsigned char>(bytes[2 * i + 1]));
+  }
+  const auto codes = CodesOfIndices(*model, "codes", indices);
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  EXPECT_EQ(codes->values, encoded->codes().values);
+}
+
+TEST(CodeFormatTest, IndicesNeedACodebook) {
+  const ModelPtr plain = TestModel("plain");
+  for (const absl::Status& status : {EncodeOperation::Make(plain, RandomCells(2, kTestColumns, 3),
+                                                           {.format = CodeFormat::kIndices})
+                                         .status(),
+                                     CodesOfIndices(*plain, "codes", Cells(1, 1)).status()}) {
+    EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+    EXPECT_EQ(DetailsOf(status).reason, "NOT_QUANTISED");
+  }
+}
+
+TEST(CodeFormatTest, IndicesAreWholeNumbersOfTheCodebook) {
+  const ModelPtr model = TestModel("vq-vae");
+  const std::size_t groups = model->model().codebook()->groups;
+  const float size = static_cast<float>(model->model().codebook()->size());
+  for (const float bad : {-1.0f, 0.5f, size}) {
+    Cells indices(2, groups);
+    indices.values.back() = bad;
+    const absl::Status status = CodesOfIndices(*model, "codes", indices).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(FieldOf(status), "codes");
+    EXPECT_THAT(std::string(status.message()), HasSubstr("in row 1, group"));
+  }
+  EXPECT_THAT(std::string(CodesOfIndices(*model, "codes", Cells(1, groups + 1)).status().message()),
+              HasSubstr("as the codebook of toy version 1 takes them"));
+}
+
 TEST(CodeFormatTest, CodesTooGreatForHalvesAreRefused) {
   const ModelPtr model = TestModel("plain");
   Cells rows = RandomCells(2, kTestColumns, 3);

@@ -13,6 +13,7 @@
 
 #include "core/base/random.h"
 #include "core/data/dataset.h"
+#include "core/model/code_prior.h"
 #include "core/model/column_statistics.h"
 #include "core/model/item_map.h"
 #include "core/model/model_io.h"
@@ -75,6 +76,13 @@ inline VersionContent TestContent(const std::string& preset) {
   content.model = *std::move(model);
   if (content.model->variational()) {
     content.sampler = StandardNormalSampler(kTestDim);
+  } else if (const auto codebook = content.model->codebook()) {
+    Cells codes(rows.rows, kTestDim);
+    Workspace workspace;
+    content.model->Forward(rows.view(), {.codes = codes.view()}, workspace);
+    auto sampler = FitCodePrior(codes.view(), *codebook, [] { return absl::OkStatus(); });
+    EXPECT_TRUE(sampler.ok()) << sampler.status();
+    content.sampler = *std::move(sampler);
   } else {
     auto sampler =
         FitGaussianSampler(RandomCells(64, kTestDim, 2).view(), [] { return absl::OkStatus(); });

@@ -64,6 +64,9 @@ constexpr Recipe kRecipes[] = {
     {"topK",
      "preset: 'topk' architecture { encoder { } latent { dim: 96 top_k { k: 3"
      " dead_after_rows: 60 } } }"},
+    {"vqVae",
+     "preset: 'vq-vae' architecture { latent { vector_quantised { groups: 2 codebook_size: 40"
+     " restart_after_rows: 100 } } }"},
     {"vae", "preset: 'vae'"},
     {"draws", "preset: 'vae' architecture { objective { elbo { draws: 3 free_bits: 0.1 } } }"},
     {"betaVae", "preset: 'beta-vae' architecture { likelihood { gaussian {} } }"},
