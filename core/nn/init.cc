@@ -8,10 +8,10 @@
 LATENT_NUMERICS_BEGIN
 
 void GlorotUniform(std::uint64_t seed, std::uint32_t tensor, Matrix weights) {
-  GlorotUniform(
-      seed, tensor,
-      {.inputs = static_cast<double>(weights.rows), .outputs = static_cast<double>(weights.columns)},
-      weights);
+  GlorotUniform(seed, tensor,
+                {.inputs = static_cast<double>(weights.rows),
+                 .outputs = static_cast<double>(weights.columns)},
+                weights);
 }
 
 void GlorotUniform(std::uint64_t seed, std::uint32_t tensor, const Fans& fans, Matrix weights) {
