@@ -121,14 +121,14 @@ absl::Status RowSource::ReadTableFile(const RowFlags& flags, const v1::DatasetSc
   LATENT_ASSIGN_OR_RETURN(TableRows table, ReadTable(flags.input, OptionsOf(flags.input, flags),
                                                      scale, schema, kMaxCells));
   is_table_ = true;
-  LATENT_RETURN_IF_ERROR(TakeRows(flags, std::move(table.cells)));
+  LATENT_RETURN_IF_ERROR(TakeRows(flags, table.cells));
   if (table.ids.empty()) return absl::OkStatus();
   const auto first = table.ids.begin() + static_cast<std::ptrdiff_t>(flags.offset);
   ids_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
   return absl::OkStatus();
 }
 
-absl::Status RowSource::TakeRows(const RowFlags& flags, Matrix all) {
+absl::Status RowSource::TakeRows(const RowFlags& flags, const Matrix& all) {
   LATENT_ASSIGN_OR_RETURN(rows_, CountOf(flags, all.rows()));
   columns_ = all.columns;
   const std::span<const float> chosen = all.Rows(flags.offset, rows_);

@@ -72,7 +72,7 @@ class RowSource {
   absl::Status ReadFile(const RowFlags& flags);
   absl::Status ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema);
   // Settles rows_ and cells_ by all rows of a file.
-  absl::Status TakeRows(const RowFlags& flags, Matrix all);
+  absl::Status TakeRows(const RowFlags& flags, const Matrix& all);
   absl::Status AskDataset(Context& context, const RowFlags& flags);
   absl::Status ReadLabels(const RowFlags& flags);
 

@@ -52,7 +52,7 @@ void ComposedAutoencoder::Initialise(std::uint64_t seed) {
     sums[c % bias.size()] += scaled;
     mean[c] = static_cast<Real>(scaled);
   }
-  const auto shared = static_cast<double>(mean.size() / bias.size());
+  const double shared = static_cast<double>(mean.size()) / static_cast<double>(bias.size());
   for (std::size_t i = 0; i < bias.size(); ++i) {
     bias[i] = parts.likelihood->OutputBias(i, sums[i] / shared);
   }

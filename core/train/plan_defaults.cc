@@ -58,7 +58,7 @@ void FillVectorQuantised(const DatasetInfo& data, v1::Latent& latent) {
   while (latent.dim() % groups != 0) --groups;
   LATENT_DEFAULT(quantised, groups, groups);
   std::uint32_t size = 16;
-  while (size < 256 && 2 * size <= rows / 8) size *= 2;
+  while (size < 256 && size <= rows / 16) size *= 2;
   LATENT_DEFAULT(quantised, codebook_size, size);
   LATENT_DEFAULT(quantised, commitment, 0.25);
   LATENT_DEFAULT(quantised, decay, 0.99);
