@@ -223,7 +223,7 @@ v1::Rows ServerTest::DenseRows(std::uint32_t columns, const std::vector<float>& 
 
 std::vector<float> ServerTest::Cells(const v1::DenseRows& rows) {
   std::vector<float> cells(rows.data().size() / sizeof(float));
-  std::memcpy(cells.data(), rows.data().data(), rows.data().size());
+  if (!cells.empty()) std::memcpy(cells.data(), rows.data().data(), rows.data().size());
   return cells;
 }
 
