@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/model/likelihood.h"
+#include "core/model/softmax.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
@@ -15,45 +16,18 @@ namespace {
 // Bounds of a learned ln(variance).
 constexpr double kLeastTableLogVariance = -6;
 constexpr double kGreatestTableLogVariance = 6;
-// A category that no training row has starts as one in a million rows would.
-constexpr double kLeastFrequency = 1e-6;
-
-double GreatestOf(std::span<const Real> logits) {
-  return static_cast<double>(*std::max_element(logits.begin(), logits.end()));
-}
 
 bool AnyMissing(std::span<const Real> cells) {
   return std::any_of(cells.begin(), cells.end(), [](Real x) { return std::isnan(x); });
 }
 
-// Cross-entropy of one run with the softmax of its logits, shifted by the greatest of them so that
-// nothing overflows. `gradient` may be `logits`.
+// SoftmaxNats of a run; nothing where a cell has no value.
 double RunNats(std::span<const Real> logits, std::span<const Real> target, Real scale,
                std::span<Real> gradient, std::span<Real> cells) {
-  if (AnyMissing(target)) {
-    std::fill(gradient.begin(), gradient.end(), Real{0});
-    std::fill(cells.begin(), cells.end(), Real{0});
-    return 0;
-  }
-  const double greatest = GreatestOf(logits);
-  double exponentials = 0, count = 0, shifted = 0;
-  for (std::size_t c = 0; c < target.size(); ++c) {
-    const double below = static_cast<double>(logits[c]) - greatest;
-    exponentials += std::exp(below);
-    count += static_cast<double>(target[c]);
-    shifted += static_cast<double>(target[c]) * below;
-  }
-  const double log_sum = std::log(exponentials);
-  for (std::size_t c = 0; c < target.size(); ++c) {
-    const double log_share = static_cast<double>(logits[c]) - greatest - log_sum;
-    const auto x = static_cast<double>(target[c]);
-    if (!cells.empty()) cells[c] = static_cast<Real>(-x * log_share);
-    if (!gradient.empty()) {
-      const double slope = count * std::exp(log_share) - x;
-      gradient[c] = static_cast<Real>(static_cast<double>(scale) * slope);
-    }
-  }
-  return count * log_sum - shifted;
+  if (!AnyMissing(target)) return SoftmaxNats(logits, target, scale, gradient, cells);
+  std::fill(gradient.begin(), gradient.end(), Real{0});
+  std::fill(cells.begin(), cells.end(), Real{0});
+  return 0;
 }
 
 template <typename Span>
@@ -102,16 +76,7 @@ class MixedLikelihood final : public RowLikelihood {
   }
 
   void ToMean(std::span<Real> parameters) const override {
-    for (const ColumnSpan& run : runs_) {
-      const std::span<Real> cells = RunOf(parameters, run);
-      const double greatest = GreatestOf(cells);
-      double exponentials = 0;
-      for (const Real logit : cells)
-        exponentials += std::exp(static_cast<double>(logit) - greatest);
-      for (Real& cell : cells) {
-        cell = static_cast<Real>(std::exp(static_cast<double>(cell) - greatest) / exponentials);
-      }
-    }
+    for (const ColumnSpan& run : runs_) Softmax(RunOf(parameters, run));
   }
 
   // Of each run one cell is 1, the others 0.
@@ -122,18 +87,9 @@ class MixedLikelihood final : public RowLikelihood {
       mean[numeric_[i]] += sigma * noise[numeric_[i]];
     }
     for (const ColumnSpan& run : runs_) {
-      const std::span<Real> cells = RunOf(mean, run);
       // A normal number's place among all of them is uniform.
-      double left = std::erfc(-static_cast<double>(noise[run.first]) / std::numbers::sqrt2) / 2;
-      std::size_t drawn = cells.size() - 1;
-      for (std::size_t c = 0; c < cells.size(); ++c) {
-        left -= static_cast<double>(cells[c]);
-        if (left >= 0) continue;
-        drawn = c;
-        break;
-      }
-      std::fill(cells.begin(), cells.end(), Real{0});
-      cells[drawn] = Real{1};
+      const double normal = static_cast<double>(noise[run.first]);
+      DrawOneHot(std::erfc(-normal / std::numbers::sqrt2) / 2, RunOf(mean, run));
     }
   }
 
@@ -146,7 +102,7 @@ class MixedLikelihood final : public RowLikelihood {
 
   Real OutputBias(std::size_t column, double scaled_mean) const override {
     if (!range(column)) return static_cast<Real>(scaled_mean);
-    return static_cast<Real>(std::log(std::max(scaled_mean, kLeastFrequency)));
+    return LogitOfShare(scaled_mean);
   }
 
   bool takes_missing() const override { return true; }

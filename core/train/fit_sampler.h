@@ -23,9 +23,8 @@ struct SamplerResult {
 };
 
 // N(0, I) for latents with a prior; a prior over indices for vector-quantised ones; else by the
-// plan's training.sampler. A plan without one (of
-// versions and jobs from before there was a choice) means one Gaussian. What `check`, asked often
-// by any thread, ends it with.
+// plan's training.sampler. A plan without one (of versions and jobs from before there was a choice)
+// means one Gaussian. What `check`, asked often by any thread, ends it with.
 absl::StatusOr<SamplerResult> FitSampler(const v1::TrainingPlan& plan, const Autoencoder& model,
                                          const Dataset& data,
                                          absl::FunctionRef<absl::Status()> check);
