@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/train/fits.h"
 #include "core/train/plan.h"
 #include "core/train/version_files.h"
 #include "server/idempotent.h"
@@ -48,22 +49,6 @@ absl::Status CheckUnchanged(const std::string& field, const absl::StatusOr<Datas
   return MakeError(
       absl::StatusCode::kAborted, "DATASET_CHANGED",
       absl::StrCat(field, ": it was replaced while the job was checked; submit again"));
-}
-
-// Whether a version of this plan can take the dataset's rows.
-absl::Status CheckFits(const v1::TrainingPlan& plan, const DatasetInfo& info) {
-  if (info.columns != plan.data().columns()) {
-    return InvalidField("dataset",
-                        absl::StrCat("expected rows of ", plan.data().columns(),
-                                     " cells, as the version takes, got ", info.columns));
-  }
-  if (plan.architecture().likelihood().has_bernoulli() && (info.min < 0 || info.max > 1) &&
-      plan.architecture().scaling().has_none()) {
-    return InvalidField("dataset", absl::StrCat("expected cells from 0 to 1, as the version's "
-                                                "Bernoulli likelihood needs, got ",
-                                                info.min, " to ", info.max));
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace

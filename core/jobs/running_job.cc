@@ -12,6 +12,7 @@
 #include "core/jobs/catch_thrown.h"
 #include "core/jobs/publisher.h"
 #include "core/train/fit_sampler.h"
+#include "core/train/fits.h"
 #include "core/train/training_thread.h"
 
 namespace latent {
@@ -90,10 +91,17 @@ absl::Status RunningJob::EvaluateVersion(const Dataset& data) {
   LATENT_RETURN_IF_ERROR(parts_.jobs->SetPhase(
       run_, v1::JOB_PHASE_EVALUATING,
       absl::StrCat("evaluating version ", number, " on ", job_.plan.data().dataset())));
+  constexpr v1::Part kParts[] = {v1::PART_TRAIN, v1::PART_VALIDATION, v1::PART_TEST};
   absl::StatusOr<std::vector<v1::Metric>> metrics;
   RunTrainingThread(
       EvaluationThreadClass(),
       [&] {
+        const absl::Status known =
+            CheckTargetsOf(*content.model, data, kParts, [this] { return CheckStop(); });
+        if (!known.ok()) {
+          metrics = known;
+          return;
+        }
         metrics = parts_.compute_metrics(*content.model, job_.plan, data,
                                          content.evaluation.code_scales, stop_.get_token());
       },

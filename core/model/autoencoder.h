@@ -78,7 +78,8 @@ class Autoencoder {
                                   Workspace& ws) const = 0;
   // INVALID_ARGUMENT naming the first cell, if p(row | code) is not defined for a row: a Bernoulli
   // cell lies in [0, 1] in scaled units, within rounding. What scores rows asks this first.
-  virtual absl::Status CheckTargets(ConstMatrix rows) const = 0;
+  // `first_row` is the number of the first in messages.
+  virtual absl::Status CheckTargets(ConstMatrix rows, std::size_t first_row) const = 0;
   // Draws cells from the likelihood around the means in `rows` (dataset units), in place. Element
   // noise is keyed by (seed, first_row + r, column).
   virtual void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const = 0;

@@ -219,7 +219,7 @@ void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes
   });
 }
 
-absl::Status ComposedAutoencoder::CheckTargets(ConstMatrix rows) const {
+absl::Status ComposedAutoencoder::CheckTargets(ConstMatrix rows, std::size_t first_row) const {
   // Scaling rounds.
   constexpr auto kSlack = static_cast<Real>(1e-4);
   const std::vector<std::optional<CellRange>>& ranges = parts_->ranges;
@@ -242,7 +242,7 @@ absl::Status ComposedAutoencoder::CheckTargets(ConstMatrix rows) const {
     return InvalidField(
         "rows", absl::StrCat("expected cells that the model's likelihood knows, here from ",
                              unscaled(range->least), " to ", unscaled(range->greatest), ", got ",
-                             rows(r, column), " in row ", r, ", column ", column,
+                             rows(r, column), " in row ", first_row + r, ", column ", column,
                              "; send rows in the range of the training data, or train with "
                              "likelihood gaussian"));
   }

@@ -37,7 +37,7 @@ class ComposedAutoencoder final : public Autoencoder {
   void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const override;
   void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
                           Workspace& ws) const override;
-  absl::Status CheckTargets(ConstMatrix rows) const override;
+  absl::Status CheckTargets(ConstMatrix rows, std::size_t first_row) const override;
   void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const override;
   absl::Status Corrupt(ConstMatrix rows, const v1::Corruption& corruption, std::uint64_t seed,
                        Matrix noisy) const override;

@@ -35,7 +35,9 @@ class ItemMap final : public Autoencoder {
   void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
                           Workspace& ws) const override;
   // Squared errors are defined for every row.
-  absl::Status CheckTargets(ConstMatrix /*rows*/) const override { return absl::OkStatus(); }
+  absl::Status CheckTargets(ConstMatrix /*rows*/, std::size_t /*first_row*/) const override {
+    return absl::OkStatus();
+  }
   void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const override;
   absl::Status Corrupt(ConstMatrix rows, const v1::Corruption& corruption, std::uint64_t seed,
                        Matrix noisy) const override;

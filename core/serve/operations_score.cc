@@ -41,7 +41,7 @@ ScoreOperation::ScoreOperation(ModelPtr model, Cells rows, Options options)
 absl::StatusOr<std::unique_ptr<ScoreOperation>> ScoreOperation::Make(ModelPtr model, Cells rows,
                                                                      Options options) {
   LATENT_RETURN_IF_ERROR(CheckRows(*model, rows));
-  LATENT_RETURN_IF_ERROR(model->model().CheckTargets(rows.view()));
+  LATENT_RETURN_IF_ERROR(model->model().CheckTargets(rows.view(), 0));
   if (options.top_features > kMaxTopFeatures) {
     return InvalidField("top_features", absl::StrCat("expected 0 to ", kMaxTopFeatures, ", got ",
                                                      options.top_features));

@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/model/latent_part.h"
+#include "core/train/fits.h"
 #include "core/train/plan_parts.h"
 #include "core/train/spec_merge.h"
 #include "google/protobuf/text_format.h"
@@ -106,25 +107,6 @@ void AddDifferences(const std::string& path, const Message& expected, const Mess
   }
 }
 
-void CheckColumns(const WarmSource& source, const DatasetInfo& data, const std::string& version,
-                  FieldErrors& errors) {
-  const v1::DatasetSchema& schema = source.plan.data();
-  if (schema.columns() != data.columns) {
-    errors.Add("spec.dataset", absl::StrCat("expected rows of ", schema.columns(), " cells, as ",
-                                            version, " takes, got ", data.columns));
-    return;
-  }
-  if (schema.column_names().empty() || data.column_names.empty()) return;
-  for (std::uint32_t c = 0; c < data.columns; ++c) {
-    const std::string& want = schema.column_names(static_cast<int>(c));
-    if (want == data.column_names[c]) continue;
-    errors.Add("spec.dataset",
-               absl::StrCat("expected the columns of ", version, ", of which column ", c, " is ",
-                            Quoted(want), ", got ", Quoted(data.column_names[c])));
-    return;
-  }
-}
-
 }  // namespace
 
 void BeginWithSource(const WarmSource& source, const Preset& preset, const v1::ModelSpec& request,
@@ -162,7 +144,8 @@ void FillWarmStart(const WarmSource& source, v1::ModelSpec& model, v1::WarmStart
 void CheckWarmStart(const v1::TrainingPlan& plan, const WarmSource& source, const DatasetInfo& data,
                     FieldErrors& errors) {
   const std::string version = absl::StrCat("version ", source.version, " of model ", source.model);
-  CheckColumns(source, data, version, errors);
+  const std::string fault = FindColumnFault(source.plan.data(), data, version);
+  if (!fault.empty()) errors.Add("spec.dataset", fault);
   AddDifferences("spec.architecture", LastingParts(source.plan.architecture()),
                  LastingParts(plan.architecture()), version, errors);
   if (!plan.training().solver().has_gradient()) {

@@ -14,6 +14,7 @@
 #include "core/model/model_io.h"
 #include "core/train/closed_form.h"
 #include "core/train/ease.h"
+#include "core/train/fits.h"
 #include "core/train/gradient_run.h"
 #include "core/train/training_thread.h"
 #include "core/train/validation.h"
@@ -110,22 +111,14 @@ absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> Continued(const v1::Trainin
                                                                const TensorFile* start,
                                                                const Dataset& data,
                                                                CheckGoesOn check) {
-  constexpr std::size_t kPieceRows = 4096;
   if (start == nullptr) {
     return absl::FailedPreconditionError(
         "the plan begins with a version's weights, but none were given");
   }
   LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model,
                           ComposedFromTensors(plan, *start));
-  std::vector<float> scratch;
-  for (const v1::Part part : {v1::PART_TRAIN, v1::PART_VALIDATION}) {
-    const RowsView rows = RowsFor(plan.architecture(), data, part);
-    for (std::size_t first = 0; first < rows.rows; first += kPieceRows) {
-      LATENT_RETURN_IF_ERROR(check());
-      const std::size_t count = std::min(kPieceRows, rows.rows - first);
-      LATENT_RETURN_IF_ERROR(model->CheckTargets(rows.Read(first, count, scratch)));
-    }
-  }
+  constexpr v1::Part kParts[] = {v1::PART_TRAIN, v1::PART_VALIDATION};
+  LATENT_RETURN_IF_ERROR(CheckTargetsOf(*model, data, kParts, check));
   return model;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cmath>
 
+#include "absl/strings/str_cat.h"
 #include "tests/integration/server_fixture.h"
 
 namespace latent {
@@ -98,6 +99,34 @@ TEST_F(EvaluationTest, RefusesWhatTheVersionCannotTake) {
   v1::CreateEvaluationJobResponse response;
   EXPECT_EQ(Call(*training_, &Training::CreateEvaluationJob, request, &response).error_code(),
             grpc::StatusCode::NOT_FOUND);
+}
+
+// The same number of cells, but other columns: figures of such rows would mean nothing.
+TEST_F(EvaluationTest, RefusesOtherColumns) {
+  const auto rows = [](const char* header, const char* third) {
+    std::string text = absl::StrCat(header, "\n");
+    for (int r = 0; r < 40; ++r) {
+      const char* const color = r % 3 == 0 ? "red" : r % 3 == 1 ? "green" : third;
+      absl::StrAppend(&text, "0.", r % 10, ",", color, ",0.", r % 7, "\n");
+    }
+    return text;
+  };
+  UploadCsv("colors", rows("a,color,b", "blue"), "");
+  UploadCsv("others", rows("a,color,b", "pink"), "");
+  UploadCsv("renamed", rows("x,color,y", "blue"), "");
+  UploadRandom("numbers", 40, 5);
+  v1::TrainJobSpec spec = Spec("m", "colors", "table", 2);
+  spec.mutable_publish()->set_allow_schema_change(true);
+  spec.mutable_training()->mutable_solver()->mutable_gradient()->set_epochs(2);
+  Train(spec);
+  v1::TrainJob job;
+  EXPECT_TRUE(Evaluate("colors", &job).ok());
+  for (const char* dataset : {"others", "renamed", "numbers"}) {
+    const grpc::Status status = Evaluate(dataset, &job);
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << dataset;
+    ASSERT_EQ(PartsOf(status).fields.size(), 1u) << dataset;
+    EXPECT_EQ(PartsOf(status).fields[0].first, "dataset");
+  }
 }
 
 TEST_F(EvaluationTest, CodesComeInFewerBits) {

@@ -61,7 +61,7 @@ class FakeModel : public Autoencoder {
       for (std::size_t i = 0; i < latent_dim_; ++i) nats[r] += Half(rows(r, i) - codes(r, i));
     }
   }
-  absl::Status CheckTargets(ConstMatrix) const override { return absl::OkStatus(); }
+  absl::Status CheckTargets(ConstMatrix, std::size_t) const override { return absl::OkStatus(); }
   void DrawCells(Matrix, std::uint64_t, std::uint64_t) const override {}
   absl::Status Corrupt(ConstMatrix rows, const v1::Corruption& corruption, std::uint64_t seed,
                        Matrix noisy) const override {

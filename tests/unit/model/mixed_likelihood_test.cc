@@ -200,9 +200,9 @@ TEST(MixedModelTest, AnswersEveryCellAndJudgesOnlyKnownOnes) {
 TEST(MixedModelTest, RefusesToScoreWhatIsNoCategory) {
   Table table;
   const auto model = MakeModel(ParseSpec(kModel), table.rows);
-  EXPECT_TRUE(model->CheckTargets(table.rows).ok());
+  EXPECT_TRUE(model->CheckTargets(table.rows, 0).ok());
   table.rows(1, 3) = 2;
-  EXPECT_EQ(model->CheckTargets(table.rows).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(model->CheckTargets(table.rows, 0).code(), absl::StatusCode::kInvalidArgument);
 }
 
 TEST(MixedModelTest, LeavesMissingCellsMissingWhenItAddsNoise) {
