@@ -51,6 +51,16 @@ TEST_P(HostileBytesTest, HasAGoodNeighbour) {
   EXPECT_TRUE(table.ok()) << table.status();
 }
 
+// No row of the tables below, which are made whenever any test of this program runs.
+TEST(HostileBytes, RefusesAGzipBomb) {
+  const auto table = ReadAll(Gzip("1\n" + std::string(64 << 20, '\n')), FileFormat::kCsv);
+  ASSERT_EQ(table.status().code(), absl::StatusCode::kInvalidArgument) << table.status();
+  EXPECT_EQ(DetailsOf(table.status()).reason, "BAD_DATASET");
+  EXPECT_THAT(std::string(table.status().message()),
+              HasSubstr("unpacks to more than 200 times its size"));
+  EXPECT_TRUE(ReadAll(Gzip("1\n" + std::string(1 << 16, '\n')), FileFormat::kCsv).ok());
+}
+
 const std::string kIdx = Idx<std::uint8_t>(8, {2, 3}, {1, 2, 3, 4, 5, 6});
 
 INSTANTIATE_TEST_SUITE_P(
@@ -211,10 +221,7 @@ INSTANTIATE_TEST_SUITE_P(
 
 INSTANTIATE_TEST_SUITE_P(
     Gzip, HostileBytesTest,
-    ::testing::Values(Case{"bomb", FileFormat::kCsv, Gzip("1\n" + std::string(64 << 20, '\n')),
-                           Gzip("1\n" + std::string(1 << 16, '\n')),
-                           "unpacks to more than 200 times its size"},
-                      Case{"cut off", FileFormat::kCsv,
+    ::testing::Values(Case{"cut off", FileFormat::kCsv,
                            [] {
                              const std::string packed = Gzip("1,2\n3,4\n");
                              return packed.substr(0, packed.size() - 9);
