@@ -35,6 +35,7 @@ struct Flags {
 
 struct Tally {
   std::vector<double> micros;
+  std::uint64_t answered = 0;  // in all, warm-up included
   std::uint64_t errors = 0;
   std::string first_error;
   double elapsed = 0;
@@ -42,7 +43,10 @@ struct Tally {
   void Add(const grpc::Status& status, Clock::duration latency, bool counted) {
     if (!status.ok()) {
       if (errors++ == 0) first_error = status.error_message();
-    } else if (counted) {
+      return;
+    }
+    ++answered;
+    if (counted) {
       micros.push_back(std::chrono::duration<double, std::micro>(latency).count());
     }
   }
@@ -180,9 +184,11 @@ void Print(const Flags& flags, Tally tally) {
     if (c != '"' && c != '\\' && static_cast<unsigned char>(c) >= 0x20) error += c;
   }
   std::printf(
-      "{\"method\": \"%s\", \"in_flight\": %d, \"calls\": %zu, \"errors\": %llu, "
+      "{\"method\": \"%s\", \"in_flight\": %d, \"calls\": %zu, \"answered\": %llu, \"errors\": "
+      "%llu, "
       "\"first_error\": \"%s\", \"calls_per_second\": %.1f, \"p50_us\": %.1f, \"p99_us\": %.1f}\n",
       flags.method.c_str(), flags.in_flight, tally.micros.size(),
+      static_cast<unsigned long long>(tally.answered),
       static_cast<unsigned long long>(tally.errors), error.c_str(),
       static_cast<double>(tally.micros.size()) / tally.elapsed, tally.Quantile(0.5),
       tally.Quantile(0.99));

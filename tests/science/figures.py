@@ -1,17 +1,14 @@
 """The figures of docs/benchmarks.md: each one trains through the public RPCs, measures, and compares
 with a floor and, where there is one, a goal or a closed form."""
-import os
 import pathlib
-import platform
-import re
 import sys
 import tempfile
-import time
 
 import anomaly
 import codes
 import harness
 import likelihood
+import page
 import quality
 import recommendation
 import speed
@@ -40,38 +37,7 @@ HELD = """
 """
 
 
-HEAD = ["| figure | floor | goal | measured | reached | `tests/science/run` | on |",
-        "|---|---|---|---|---|---|---|"]
-
-
-class Table:
-    """Lines of the page: those measured now, and of other groups those that the page has."""
-
-    def __init__(self, page):
-        self.kept = [line for line in page.splitlines() if re.search(r"`\w+` \| [-0-9]+ \|$", line)]
-        self.measured = {}  # lines by group
-        self.missed = 0
-        self.group = ""  # of the figures that come next
-
-    def add(self, figure, floor, measured, passed, goal=""):
-        cells = (figure, floor, goal, measured, "yes" if passed else "**no**", f"`{self.group}`",
-                 time.strftime("%Y-%m-%d"))
-        self.measured.setdefault(self.group, []).append("| " + " | ".join(cells) + " |")
-        self.missed += not passed
-        print(f"{'ok  ' if passed else 'MISS'} {figure}: {measured} (floor: {floor})", flush=True)
-
-    def markdown(self):
-        lines = list(HEAD)
-        for figure in FIGURES:
-            name = figure.__name__
-            lines += self.measured.get(name) or [line for line in self.kept
-                                                 if f"| `{name}` |" in line]
-        return "\n".join(lines)
-
-
-def page(table):
-    cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo")
-                if line.startswith("model name")), platform.machine())
+def section(table):
     return f"""# Benchmarks
 
 Every figure comes from `tests/science/run`, which trains and measures through the public RPCs and
@@ -79,7 +45,7 @@ writes this page; `tests/science/run NAME ...`, with names of the column before 
 those lines anew and keeps the others. Closed-form figures are also held by `tests/run`. Timings on
 shared machines are noisy: they are compared as ratios of interleaved runs.
 
-Measured on {cpu}, {os.cpu_count()} cores.
+Measured on {page.machine()}.
 
 {table.markdown()}
 
@@ -92,15 +58,14 @@ def main():
     unknown = [name for name in sys.argv[1:] if name not in names]
     if unknown:
         sys.exit(f"expected names among {', '.join(names)}; got {', '.join(unknown)}")
-    written = harness.SOURCE / "docs/benchmarks.md"
-    table = Table(written.read_text() if written.exists() else "")
+    table = page.Table("science", "tests/science/run", names)
     with tempfile.TemporaryDirectory(prefix="latent-science-") as folder:
         with harness.Server(folder).start() as server:
             lab = Lab(server, pathlib.Path(folder))
             for name in sys.argv[1:] or names:
                 table.group = name
                 names[name](lab, table)
-                written.write_text(page(table))
+                page.write("science", section(table))
     return 1 if table.missed else 0
 
 

@@ -1,0 +1,105 @@
+"""What serving costs above gRPC and compute, against an echo and a Python server."""
+import statistics
+
+import python_server
+from rig import DEEP, SHALLOW, ratio
+from verdict import Part, judge, not_shown
+
+MANY_ROWS = 64
+
+
+def both(readings, *names):
+    """The readings of two cases side by side."""
+    return zip(*(readings[name] for name in names))
+
+
+def echo_ceiling(rig, table):
+    """What gRPC alone reaches here, with and without a health service on its loop."""
+    rig.served(SHALLOW)
+    for calls in (8, 64):
+        readings = rig.in_turn(
+            bare=lambda: rig.call(rig.echo, SHALLOW, calls),
+            health=lambda: rig.call(rig.echo_with_health, SHALLOW, calls))
+        bare, health = ([reading.qps for reading in readings[name]] for name in ("bare", "health"))
+        table.add(f"calibration: bare echo of 784→32, {calls} in flight", "",
+                  f"{statistics.median(bare):.0f} calls/s, {ratio(health, bare):.2f}× with health; "
+                  f"server CPU {statistics.median(r.server_us for r in readings['bare']):.1f} µs",
+                  "measured")
+
+
+def qps(rig, table):
+    """Calls of a model that computes almost nothing, against an echo."""
+    rig.served(SHALLOW)
+    for pinned in (False, True):
+        parts, notes = [], []
+        for calls in (8, 64):
+            readings = rig.in_turn(
+                ours=lambda: rig.call(rig.latentd, SHALLOW, calls, pinned),
+                echo=lambda: rig.call(rig.echo, SHALLOW, calls, pinned))
+            ours, echo = ([reading.qps for reading in readings[name]] for name in ("ours", "echo"))
+            parts.append(Part(ratio(ours, echo), "≥", 0.85, 0.95, "{:.2f}×", f"at {calls}"))
+            notes.append(f"{statistics.median(ours):.0f}")
+        judge(table, f"`Encode` 784→32, 8 and 64 in flight, {'pinned' if pinned else 'free'}: "
+              "QPS against the bare echo", *parts, note=f"{' · '.join(notes)} calls/s")
+
+
+def cpu(rig, table):
+    """Server CPU of a call above what gRPC and the forward pass take."""
+    rig.served(DEEP)
+    parts, notes = [], []
+    for calls in (8, 64):
+        readings = rig.in_turn(ours=lambda: rig.call(rig.latentd, DEEP, calls),
+                               echo=lambda: rig.call(rig.echo, DEEP, calls))
+        extra = statistics.median(ours.server_us - ours.compute_us - echo.server_us
+                                  for ours, echo in both(readings, "ours", "echo"))
+        parts.append(Part(extra, "≤", 5, 2, "{:.1f} µs", f"at {calls}"))
+        medians = [statistics.median(values) for values in (
+            [r.server_us for r in readings["ours"]], [r.compute_us for r in readings["ours"]],
+            [r.server_us for r in readings["echo"]])]
+        notes.append("{:.1f} of which {:.1f} compute, echo {:.1f}".format(*medians))
+    judge(table, "`Encode` 784-512-256-32, 8 and 64 in flight: server CPU per request above echo + "
+          "compute", *parts, note=" · ".join(notes))
+
+
+def one_caller(rig, table):
+    """Latency of a single caller above echo and compute."""
+    rig.served(DEEP)
+    parts, notes = [], []
+    for pinned, floor, goal in ((True, 15, 5), (False, 30, 15)):
+        readings = rig.in_turn(ours=lambda: rig.call(rig.latentd, DEEP, 1, pinned),
+                               echo=lambda: rig.call(rig.echo, DEEP, 1, pinned))
+        above = statistics.median(ours.p50 - ours.compute_us - echo.p50
+                                  for ours, echo in both(readings, "ours", "echo"))
+        parts.append(Part(above, "≤", floor, goal, "{:.0f} µs", "pinned" if pinned else "free"))
+        notes.append("{:.0f} µs, compute {:.0f}, echo {:.0f}".format(*(
+            statistics.median(values) for values in (
+                [r.p50 for r in readings["ours"]], [r.compute_us for r in readings["ours"]],
+                [r.p50 for r in readings["echo"]]))))
+    judge(table, "one caller, 784-512-256-32: p50 above echo + compute, pinned · free", *parts,
+          note=" · ".join(notes))
+
+
+def against_python(rig, table):
+    """The same model behind a Python server."""
+    figure = ("against a Python gRPC + PyTorch server, free, 784-512-256-32: QPS at 64 in flight · "
+              "p50 at 1")
+    peer = python_server.start(rig)
+    if peer is None:
+        not_shown(table, figure, "≥ 7× · ≤ 0.6×", "≥ 12× · ≤ 0.4×", "no PyTorch or gRPC for Python")
+        return
+    rig.served(DEEP)
+    many = rig.in_turn(ours=lambda: rig.call(rig.latentd, DEEP, 64),
+                       peer=lambda: rig.call(peer, DEEP, 64))
+    one = rig.in_turn(ours=lambda: rig.call(rig.latentd, DEEP, 1),
+                      peer=lambda: rig.call(peer, DEEP, 1))
+    judge(table, figure,
+          Part(ratio([r.qps for r in many["ours"]], [r.qps for r in many["peer"]]), "≥", 7, 12,
+               "{:.1f}×"),
+          Part(ratio([r.p50 for r in one["ours"]], [r.p50 for r in one["peer"]]), "≤", 0.6, 0.4,
+               "{:.2f}×"),
+          note="Python: {:.0f} calls/s · {:.0f} µs".format(
+              statistics.median(r.qps for r in many["peer"]),
+              statistics.median(r.p50 for r in one["peer"])))
+
+
+LINES = (echo_ceiling, qps, cpu, one_caller, against_python)
