@@ -34,7 +34,7 @@ absl::Status Backend::Open() {
   LATENT_RETURN_IF_ERROR(loader_->Submit([&loaded] { loaded.set_value(); }));
   loaded.get_future().wait();
   runner_->Start();
-  maintenance_ = std::jthread([this](std::stop_token stop) { MaintainHourly(std::move(stop)); });
+  maintenance_ = std::jthread([this](const std::stop_token& stop) { Maintain(stop); });
   return absl::OkStatus();
 }
 
@@ -45,7 +45,10 @@ void Backend::StopJobs() {
   wake_.NotifyAll();
 }
 
-void Backend::MaintainHourly(std::stop_token stop) {
+void Backend::Maintain(const std::stop_token& stop) {
+  const absl::Status checked =
+      store_->registry().CheckFiles([&stop] { return stop.stop_requested(); });
+  if (!checked.ok()) Log(Severity::kWarning, "check of files", {{"error", checked.ToString()}});
   for (;;) {
     const auto next = std::chrono::steady_clock::now() + std::chrono::hours(1);
     {

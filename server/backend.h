@@ -50,7 +50,8 @@ class Backend {
   void ReportDamage();
   void MakeCache();
   void MakeRunner();
-  void MaintainHourly(std::stop_token stop);
+  // What needs doing behind the calls: the check of all files once, upkeep every hour.
+  void Maintain(const std::stop_token& stop);
 
   const Config config_;
   IoExecutor* const loader_;

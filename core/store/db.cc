@@ -179,7 +179,7 @@ absl::Status Database::RunBody(bool write, const std::function<absl::Status(Tran
                      "the database is being opened anew after a failed write; try again");
   }
   LATENT_RETURN_IF_ERROR(Execute(db_, write ? "BEGIN IMMEDIATE" : "BEGIN"));
-  Transaction transaction(db_);
+  Transaction transaction(db_, &statements_);
   absl::Status status = body(transaction);
   if (!status.ok() || !write) {
     // SQLite may have rolled back by itself, after a full disk for example.

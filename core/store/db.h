@@ -5,6 +5,7 @@
 #ifndef LATENT_CORE_STORE_DB_H_
 #define LATENT_CORE_STORE_DB_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -75,8 +76,10 @@ class Transaction {
 
  private:
   friend class Database;
-  explicit Transaction(sqlite3* db) : db_(db) {}
+  Transaction(sqlite3* db, std::atomic<std::uint64_t>* statements)
+      : db_(db), statements_(statements) {}
   sqlite3* db_;
+  std::atomic<std::uint64_t>* statements_;
   std::vector<std::function<void()>> hooks_;
 };
 
@@ -115,6 +118,8 @@ class Database {
   // threads start.
   void OnReopen(std::function<absl::Status()> reconcile);
   bool read_only() const;
+  // How many statements transactions have run.
+  std::uint64_t statements() const { return statements_.load(std::memory_order_relaxed); }
 
  private:
   explicit Database(Options options) : options_(std::move(options)) {}
@@ -127,6 +132,7 @@ class Database {
 
   enum class Health { kGood, kBroken, kReconciling };
   const Options options_;
+  std::atomic<std::uint64_t> statements_ = 0;
   mutable Mutex mutex_;
   sqlite3* db_ ABSL_GUARDED_BY(mutex_) = nullptr;
   Health health_ ABSL_GUARDED_BY(mutex_) = Health::kGood;

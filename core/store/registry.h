@@ -101,6 +101,10 @@ class Registry {
   // load. On damage the files go to quarantine/, the version stays listed as damaged and DATA_LOSS
   // is returned.
   absl::Status VerifyVersion(const VersionInfo& version);
+  // Compares the sizes of every version's files with what was published, which opens each of them:
+  // for after the start, once. Damage ends as in VerifyVersion: marked, the files in quarantine/.
+  // Ends early when `stopped` says so, which is asked before each version.
+  absl::Status CheckFiles(const std::function<bool()>& stopped);
 
   // `changed` is called after every change of the snapshot, on the thread that made it, with no
   // lock held; changes may come together or out of order, so call Get(). Register before threads
@@ -121,7 +125,8 @@ class Registry {
   void SetUsersOfVersion(UsersOfVersion users) { users_of_version_ = std::move(users); }
 
   // Finishes what a crash interrupted and makes the first snapshot; at start-up, before anything
-  // else is called. Adds a line for each repair to `notes`.
+  // else is called. Adds a line for each repair to `notes`. Opens no file of a version and takes a
+  // fixed number of statements, so that many versions start fast; CheckFiles looks at them later.
   absl::Status Recover(std::vector<std::string>* notes);
 
   static Schema DatabaseSchema();
@@ -150,7 +155,6 @@ class Registry {
   absl::Status RefreshAll();
   absl::Status MarkDamaged(const VersionInfo& version, const std::string& why);
   absl::Status RemoveUnpublished(std::vector<std::string>* notes);
-  absl::Status CheckSizes(std::vector<std::string>* notes);
   absl::Status QuarantineStrangers(std::vector<std::string>* notes);
   absl::Status Reconcile();
 

@@ -1,6 +1,5 @@
 // What brings memory and files in line with the database: snapshots, removals, checks, repairs.
-#include <algorithm>
-#include <charconv>
+#include <unordered_set>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/durable_file.h"
@@ -54,20 +53,20 @@ std::string SizeFault(const VersionInfo& version) {
   return "";
 }
 
-// Whether `dir`, named by a version's number, belongs to a row of any state.
-absl::StatusOr<bool> HasRow(Database* db, const std::string& model, const std::string& dir) {
-  std::uint64_t version = 0;
-  const auto parsed = std::from_chars(dir.data(), dir.data() + dir.size(), version);
-  if (parsed.ec != std::errc() || parsed.ptr != dir.data() + dir.size()) return false;
-  bool found = false;
+// Names of the folders that rows of any state have, relative to models/<tenant>/, e.g. "digits/3".
+absl::StatusOr<std::unordered_set<std::string>> KnownFolders(Database* db) {
+  std::unordered_set<std::string> folders;
   LATENT_RETURN_IF_ERROR(db->Read([&](Transaction& tx) -> absl::Status {
-    LATENT_ASSIGN_OR_RETURN(
-        auto rows, tx.Query("SELECT 1 FROM versions WHERE tenant = ? AND model = ? AND version = ?",
-                            {kDefaultTenant, model, static_cast<std::int64_t>(version)}));
-    LATENT_ASSIGN_OR_RETURN(found, rows.Next());
-    return absl::OkStatus();
+    LATENT_ASSIGN_OR_RETURN(auto rows, tx.Query("SELECT model, version FROM versions "
+                                                "WHERE tenant = ?",
+                                                {kDefaultTenant}));
+    for (;;) {
+      LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
+      if (!more) return absl::OkStatus();
+      folders.insert(absl::StrCat(rows.Text(0), "/", rows.Uint(1)));
+    }
   }));
-  return found;
+  return folders;
 }
 
 }  // namespace
@@ -126,16 +125,12 @@ absl::Status Registry::RefreshAll() {
     auto next = std::make_shared<RegistrySnapshot>();
     next->generation = Get()->generation + 1;
     LATENT_RETURN_IF_ERROR(db_->Read([&](Transaction& tx) -> absl::Status {
-      LATENT_ASSIGN_OR_RETURN(
-          auto rows, tx.Query("SELECT name FROM models WHERE tenant = ?", {kDefaultTenant}));
-      for (;;) {
-        LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
-        if (!more) return absl::OkStatus();
-        LATENT_ASSIGN_OR_RETURN(auto info, ReadModelRows(tx, *dir_, rows.Text(0)));
-        if (!info) continue;
-        auto model = std::make_shared<const ModelInfo>(std::move(*info));
-        next->models[model->name] = model;
+      LATENT_ASSIGN_OR_RETURN(auto models, ReadAllRows(tx, *dir_));
+      for (auto& [name, info] : models) {
+        next->models.emplace_hint(next->models.end(), name,
+                                  std::make_shared<const ModelInfo>(std::move(info)));
       }
+      return absl::OkStatus();
     }));
     MutexLock lock(&mutex_);
     snapshot_ = std::move(next);
@@ -185,22 +180,25 @@ absl::Status Registry::MarkDamaged(const VersionInfo& version, const std::string
   return dir_->Quarantine(version.dir, absl::StrCat(version.model, "-", version.version)).status();
 }
 
-absl::Status Registry::CheckSizes(std::vector<std::string>* notes) {
+absl::Status Registry::CheckFiles(const std::function<bool()>& stopped) {
   const auto snapshot = Get();
   for (const auto& [name, model] : snapshot->models) {
     for (const auto& [number, version] : model->versions) {
+      if (stopped()) return absl::OkStatus();
       if (!version->damage.empty()) continue;
       const std::string fault = SizeFault(*version);
       if (fault.empty()) continue;
+      // The files of a version go after it has left the snapshot: one that is still there should
+      // have had them.
+      if (!Get()->Resolve(name, {number, ""}).ok()) continue;
       LATENT_RETURN_IF_ERROR(MarkDamaged(*version, fault));
-      notes->push_back(absl::StrCat("version ", number, " of model ", name, " is damaged: ", fault,
-                                    "; its files are in quarantine"));
     }
   }
   return absl::OkStatus();
 }
 
 absl::Status Registry::QuarantineStrangers(std::vector<std::string>* notes) {
+  LATENT_ASSIGN_OR_RETURN(const auto known, KnownFolders(db_));
   LATENT_ASSIGN_OR_RETURN(const auto tenants, dir_->ListFolders(dir_->models_dir(), notes));
   for (const auto& tenant : tenants) {
     const std::string folder = absl::StrCat(dir_->models_dir(), "/", tenant);
@@ -209,16 +207,16 @@ absl::Status Registry::QuarantineStrangers(std::vector<std::string>* notes) {
       const std::string parent = dir_->model_dir(tenant, model);
       LATENT_ASSIGN_OR_RETURN(const auto versions, dir_->ListFolders(parent, notes));
       for (const auto& version : versions) {
-        LATENT_ASSIGN_OR_RETURN(const bool known, HasRow(db_, model, version));
-        if (known && tenant == kDefaultTenant) continue;
+        const bool is_known = known.contains(absl::StrCat(model, "/", version));
+        if (is_known && tenant == kDefaultTenant) continue;
         const std::string label = absl::StrCat(model, "-", version);
         LATENT_RETURN_IF_ERROR(
             dir_->Quarantine(absl::StrCat(parent, "/", version), label).status());
         notes->push_back(absl::StrCat("moved unknown files ", label, " to quarantine"));
       }
-      // An interrupted run may have made it and not come to syncing it.
-      LATENT_RETURN_IF_ERROR(SyncDirectory(parent));
     }
+    // An interrupted run may have made a model's folder and not come to syncing its name. What is
+    // in one was synced before the commit that made it count.
     LATENT_RETURN_IF_ERROR(SyncDirectory(folder));
   }
   return absl::OkStatus();
@@ -228,7 +226,6 @@ absl::Status Registry::Recover(std::vector<std::string>* notes) {
   LATENT_RETURN_IF_ERROR(RemoveMarked(""));
   LATENT_RETURN_IF_ERROR(RemoveUnpublished(notes));
   LATENT_RETURN_IF_ERROR(RefreshAll());
-  LATENT_RETURN_IF_ERROR(CheckSizes(notes));
   return QuarantineStrangers(notes);
 }
 

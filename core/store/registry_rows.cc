@@ -1,90 +1,162 @@
 #include "core/store/registry_rows.h"
 
+#include <map>
+#include <tuple>
+#include <utility>
+#include <vector>
+
 #include "core/base/status.h"
 #include "core/store/registry.h"
 
 namespace latent {
 namespace {
 
-absl::Status ReadLabels(Transaction& tx, ModelInfo* model) {
+// What the tables say while they are read: models by name, and READY versions in the order of
+// model and version.
+struct Rows {
+  std::map<std::string, ModelInfo> models;
+  std::vector<std::shared_ptr<VersionInfo>> versions;
+
+  // The model whose row has that name; null if there is none.
+  ModelInfo* Find(const std::string& name) {
+    const auto found = models.find(name);
+    return found == models.end() ? nullptr : &found->second;
+  }
+};
+
+// `sql`, which ends in "WHERE tenant = ?", for all models or for one alone.
+absl::StatusOr<Statement> QueryModels(Transaction& tx, std::string_view sql,
+                                      std::string_view name_column,
+                                      std::optional<std::string_view> only,
+                                      std::string_view order = "") {
+  std::string text(sql);
+  if (only) text.append(" AND ").append(name_column).append(" = ?");
+  text.append(order);
+  if (only) return tx.Query(text, {kDefaultTenant, *only});
+  return tx.Query(text, {kDefaultTenant});
+}
+
+absl::Status ReadModels(Transaction& tx, std::optional<std::string_view> only, Rows* into) {
   LATENT_ASSIGN_OR_RETURN(
-      auto rows, tx.Query("SELECT key, value FROM model_labels WHERE tenant = ? AND model = ?",
-                          {kDefaultTenant, model->name}));
+      auto rows, QueryModels(tx,
+                             "SELECT name, description, keep_last, create_time FROM models "
+                             "WHERE tenant = ?",
+                             "name", only));
   for (;;) {
     LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
     if (!more) return absl::OkStatus();
-    model->labels[rows.Text(0)] = rows.Text(1);
+    ModelInfo model;
+    model.name = rows.Text(0);
+    model.description = rows.Text(1);
+    model.keep_last = static_cast<std::uint32_t>(rows.Int(2));
+    model.create_time = FromUnixMicros(rows.Int(3));
+    into->models.emplace_hint(into->models.end(), model.name, std::move(model));
   }
 }
 
-absl::Status ReadAliases(Transaction& tx, ModelInfo* model) {
+absl::Status ReadLabels(Transaction& tx, std::optional<std::string_view> only, Rows* into) {
+  LATENT_ASSIGN_OR_RETURN(
+      auto rows, QueryModels(tx, "SELECT model, key, value FROM model_labels WHERE tenant = ?",
+                             "model", only));
+  for (;;) {
+    LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
+    if (!more) return absl::OkStatus();
+    ModelInfo* const model = into->Find(rows.Text(0));
+    if (model != nullptr) model->labels[rows.Text(1)] = rows.Text(2);
+  }
+}
+
+absl::Status ReadAliases(Transaction& tx, std::optional<std::string_view> only, Rows* into) {
   LATENT_ASSIGN_OR_RETURN(
       auto rows,
-      tx.Query("SELECT alias, version, update_time FROM aliases WHERE tenant = ? AND model = ?",
-               {kDefaultTenant, model->name}));
+      QueryModels(tx, "SELECT model, alias, version, update_time FROM aliases WHERE tenant = ?",
+                  "model", only));
   for (;;) {
     LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
     if (!more) return absl::OkStatus();
-    model->aliases[rows.Text(0)] = {rows.Uint(1), FromUnixMicros(rows.Int(2))};
+    ModelInfo* const model = into->Find(rows.Text(0));
+    if (model != nullptr)
+      model->aliases[rows.Text(1)] = {rows.Uint(2), FromUnixMicros(rows.Int(3))};
   }
 }
 
-absl::Status ReadArtifacts(Transaction& tx, VersionInfo* info) {
+absl::Status ReadVersions(Transaction& tx, const StateDir& dir,
+                          std::optional<std::string_view> only, Rows* into) {
   LATENT_ASSIGN_OR_RETURN(
-      auto rows, tx.Query("SELECT name, size, sha256 FROM artifacts "
-                          "WHERE tenant = ? AND model = ? AND version = ? ORDER BY name",
-                          {kDefaultTenant, info->model, static_cast<std::int64_t>(info->version)}));
+      auto rows, QueryModels(tx,
+                             "SELECT model, version, latent_space_id, create_time, bytes, job_id, "
+                             "dataset_hash, seed, code_revision, damage, manifest_sha256, state "
+                             "FROM versions WHERE tenant = ?",
+                             "model", only, " ORDER BY model, version"));
   for (;;) {
     LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
     if (!more) return absl::OkStatus();
-    info->artifacts.push_back({rows.Text(0), rows.Uint(1), rows.Text(2)});
-  }
-}
-
-absl::Status ReadVersions(Transaction& tx, const StateDir& dir, ModelInfo* model) {
-  LATENT_ASSIGN_OR_RETURN(
-      auto rows,
-      tx.Query("SELECT version, latent_space_id, create_time, bytes, job_id, dataset_hash, seed, "
-               "code_revision, damage, manifest_sha256 FROM versions WHERE tenant = ? AND model = "
-               "? AND state = ?",
-               {kDefaultTenant, model->name, kRowReady}));
-  for (;;) {
-    LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
-    if (!more) return absl::OkStatus();
+    if (rows.Int(11) != kRowReady) continue;
     auto info = std::make_shared<VersionInfo>();
-    info->model = model->name;
-    info->version = rows.Uint(0);
-    info->latent_space_id = rows.Text(1);
-    info->create_time = FromUnixMicros(rows.Int(2));
-    info->bytes = rows.Uint(3);
-    info->lineage = {rows.Text(4), rows.Text(5), rows.Uint(6), rows.Text(7)};
-    info->damage = rows.Text(8);
-    info->manifest_sha256 = rows.Text(9);
-    info->dir = dir.version_dir(kDefaultTenant, model->name, info->version);
-    LATENT_RETURN_IF_ERROR(ReadArtifacts(tx, info.get()));
-    model->versions[info->version] = std::move(info);
+    info->model = rows.Text(0);
+    info->version = rows.Uint(1);
+    info->latent_space_id = rows.Text(2);
+    info->create_time = FromUnixMicros(rows.Int(3));
+    info->bytes = rows.Uint(4);
+    info->lineage = {rows.Text(5), rows.Text(6), rows.Uint(7), rows.Text(8)};
+    info->damage = rows.Text(9);
+    info->manifest_sha256 = rows.Text(10);
+    info->dir = dir.version_dir(kDefaultTenant, info->model, info->version);
+    into->versions.push_back(std::move(info));
   }
+}
+
+// Both lists have the same order: one walk over each.
+absl::Status ReadArtifacts(Transaction& tx, std::optional<std::string_view> only, Rows* into) {
+  LATENT_ASSIGN_OR_RETURN(
+      auto rows,
+      QueryModels(tx, "SELECT model, version, name, size, sha256 FROM artifacts WHERE tenant = ?",
+                  "model", only, " ORDER BY model, version, name"));
+  auto at = into->versions.begin();
+  for (;;) {
+    LATENT_ASSIGN_OR_RETURN(const bool more, rows.Next());
+    if (!more) return absl::OkStatus();
+    const std::pair key(rows.Text(0), rows.Uint(1));
+    const auto before = [&key](const VersionInfo& info) {
+      return std::tie(info.model, info.version) < std::tie(key.first, key.second);
+    };
+    while (at != into->versions.end() && before(**at)) ++at;
+    // Files of versions that are being published or deleted belong to none of them.
+    if (at == into->versions.end() || (*at)->model != key.first || (*at)->version != key.second) {
+      continue;
+    }
+    (*at)->artifacts.push_back({rows.Text(2), rows.Uint(3), rows.Text(4)});
+  }
+}
+
+absl::StatusOr<std::map<std::string, ModelInfo>> ReadRows(Transaction& tx, const StateDir& dir,
+                                                          std::optional<std::string_view> only) {
+  Rows rows;
+  LATENT_RETURN_IF_ERROR(ReadModels(tx, only, &rows));
+  LATENT_RETURN_IF_ERROR(ReadLabels(tx, only, &rows));
+  LATENT_RETURN_IF_ERROR(ReadAliases(tx, only, &rows));
+  LATENT_RETURN_IF_ERROR(ReadVersions(tx, dir, only, &rows));
+  LATENT_RETURN_IF_ERROR(ReadArtifacts(tx, only, &rows));
+  for (auto& version : rows.versions) {
+    ModelInfo* const model = rows.Find(version->model);
+    if (model == nullptr) continue;
+    const std::uint64_t number = version->version;
+    model->versions.emplace_hint(model->versions.end(), number, std::move(version));
+  }
+  return std::move(rows.models);
 }
 
 }  // namespace
 
 absl::StatusOr<std::optional<ModelInfo>> ReadModelRows(Transaction& tx, const StateDir& dir,
                                                        std::string_view name) {
-  LATENT_ASSIGN_OR_RETURN(auto rows,
-                          tx.Query("SELECT description, keep_last, create_time FROM models "
-                                   "WHERE tenant = ? AND name = ?",
-                                   {kDefaultTenant, name}));
-  LATENT_ASSIGN_OR_RETURN(const bool found, rows.Next());
-  if (!found) return std::nullopt;
-  ModelInfo model;
-  model.name = std::string(name);
-  model.description = rows.Text(0);
-  model.keep_last = static_cast<std::uint32_t>(rows.Int(1));
-  model.create_time = FromUnixMicros(rows.Int(2));
-  LATENT_RETURN_IF_ERROR(ReadLabels(tx, &model));
-  LATENT_RETURN_IF_ERROR(ReadAliases(tx, &model));
-  LATENT_RETURN_IF_ERROR(ReadVersions(tx, dir, &model));
-  return model;
+  LATENT_ASSIGN_OR_RETURN(auto models, ReadRows(tx, dir, name));
+  if (models.empty()) return std::nullopt;
+  return std::move(models.begin()->second);
+}
+
+absl::StatusOr<std::map<std::string, ModelInfo>> ReadAllRows(Transaction& tx, const StateDir& dir) {
+  return ReadRows(tx, dir, std::nullopt);
 }
 
 absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info) {

@@ -3,8 +3,9 @@
 #define LATENT_CORE_STORE_REGISTRY_ROWS_H_
 
 #include <cstdint>
-#include <memory>
+#include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -25,6 +26,8 @@ inline constexpr char kManifestName[] = "manifest.json";
 // The model with its aliases and READY versions; nothing if there is none.
 absl::StatusOr<std::optional<ModelInfo>> ReadModelRows(Transaction& tx, const StateDir& dir,
                                                        std::string_view model);
+// All models by name, in a fixed number of statements, however many there are.
+absl::StatusOr<std::map<std::string, ModelInfo>> ReadAllRows(Transaction& tx, const StateDir& dir);
 // Turns the STAGING row into a READY one and writes its artifacts.
 absl::Status WriteReadyRow(Transaction& tx, const VersionInfo& info);
 

@@ -97,6 +97,7 @@ std::string Statement::Text(int column) const {
 
 absl::StatusOr<Statement> Transaction::Query(std::string_view sql,
                                              std::initializer_list<SqlValue> values) {
+  statements_->fetch_add(1, std::memory_order_relaxed);
   sqlite3_stmt* raw = nullptr;
   const int prepared =
       sqlite3_prepare_v2(db_, sql.data(), static_cast<int>(sql.size()), &raw, nullptr);

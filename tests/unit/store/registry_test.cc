@@ -233,14 +233,52 @@ TEST_F(RegistryTest, QuarantinesWhatDoesNotMatchItsChecksum) {
   EXPECT_EQ(ListDirectory(store_->dir().root() + "/quarantine")->size(), 1u);
 }
 
-TEST_F(RegistryTest, FindsFilesOfAnotherSizeAtTheStart) {
+TEST_F(RegistryTest, FindsFilesOfAnotherSize) {
   Publish("m");
   ASSERT_TRUE(ReplaceFile(FileOf(1), "short").ok());
   Open();
+  ASSERT_TRUE(registry().CheckFiles([] { return false; }).ok());
   EXPECT_EQ(registry().Get()->Resolve("m", {}).status().code(), absl::StatusCode::kDataLoss);
-  EXPECT_EQ(notes_.size(), 1u);
+  EXPECT_EQ(ListDirectory(store_->dir().root() + "/quarantine")->size(), 1u);
   EXPECT_EQ(Publish("m"), 2u);
   EXPECT_TRUE(DeleteVersion(1).ok());
+}
+
+TEST_F(RegistryTest, StopsLookingAtFilesWhenAsked) {
+  Publish("m");
+  ASSERT_TRUE(ReplaceFile(FileOf(1), "short").ok());
+  EXPECT_TRUE(registry().CheckFiles([] { return true; }).ok());
+  EXPECT_TRUE(registry().Get()->Resolve("m", {}).ok());
+}
+
+TEST_F(RegistryTest, StartsWithoutAFileOfAnyVersion) {
+  Publish("m");
+  ASSERT_TRUE(RemoveTree(FileOf(1)).ok());
+  Open();
+  EXPECT_TRUE(registry().Get()->Resolve("m", {}).ok());
+}
+
+TEST_F(RegistryTest, StartsManyVersionsWithTheStatementsOfOne) {
+  Publish("m");
+  Open();
+  const std::uint64_t of_one = store_->db().statements();
+  for (const char* model : {"m", "m", "n", "o"}) Publish(model);
+  Open();
+  EXPECT_EQ(store_->db().statements(), of_one);
+}
+
+TEST_F(RegistryTest, GivesEachVersionItsOwnFiles) {
+  for (const char* model : {"m", "m", "n"}) Publish(model);
+  ASSERT_TRUE(DeleteVersion(1).ok());
+  Open();
+  for (const auto& [name, model] : registry().Get()->models) {
+    for (const auto& [number, version] : model->versions) {
+      EXPECT_EQ(version->model, name);
+      ASSERT_EQ(version->artifacts.size(), 2u) << name << " " << number;
+      EXPECT_EQ(version->artifacts[0].name, "model.safetensors");
+      EXPECT_EQ(version->artifacts[1].name, "plan.json");
+    }
+  }
 }
 
 TEST_F(RegistryTest, QuarantinesUnknownFilesAtTheStart) {
