@@ -90,6 +90,8 @@ class Autoencoder {
   virtual std::span<const Real> column_means() const = 0;
   // Rows in the units that the network sees. `scaled` may be `rows`.
   virtual void ScaleRows(ConstMatrix rows, Matrix scaled) const = 0;
+  // Bytes of the weights in memory, as often as they are kept.
+  virtual std::uint64_t weight_bytes() const = 0;
   // Adds everything that FromTensors (model_io.h) needs to make this model again.
   virtual void AddTensors(TensorFile& file) const = 0;
 };

@@ -66,7 +66,8 @@ std::string_view BytesOf(std::span<const Real> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
-void HashLayer(const NetworkLayer& layer, const ParameterSet& parameters, Sha256& hash) {
+void HashLayer(const NetworkLayer& layer, ConstMatrix weights, std::span<const Real> bias,
+               Sha256& hash) {
   hash.Update(absl::StrCat(layer.name, ":", layer.inputs, "x", layer.outputs, ":",
                            static_cast<int>(layer.activation), ";"));
   if (layer.convolution) {
@@ -75,8 +76,8 @@ void HashLayer(const NetworkLayer& layer, const ParameterSet& parameters, Sha256
                              c.channels, ",", c.kernel, ",", c.stride, ",", c.padding, ",",
                              c.map_width, ";"));
   }
-  hash.Update(BytesOf(parameters.span(layer.weight)));
-  hash.Update(BytesOf(parameters.span(layer.bias)));
+  hash.Update(BytesOf({weights.data, weights.rows * weights.columns}));
+  hash.Update(BytesOf(bias));
 }
 
 }  // namespace
@@ -107,6 +108,22 @@ ParameterSet& ComposedAutoencoder::parameters() { return parts_->parameters; }
 const ParameterSet& ComposedAutoencoder::parameters() const { return parts_->parameters; }
 void ComposedAutoencoder::RefreshPacked() { parts_->PackAll(); }
 
+void ComposedAutoencoder::KeepForServing() {
+  parts_->parameters.KeepOnly(
+      [](const ParameterSegment& segment) { return !segment.matrix || !segment.trained; });
+}
+
+std::uint64_t ComposedAutoencoder::weight_bytes() const {
+  std::uint64_t cells = parameters().values().size();
+  for (const DensePacked& weights : parts_->packed) {
+    for (const PackedMatrix* packed : {&weights.forward, &weights.backward}) {
+      constexpr std::size_t kPanel = PackedMatrix::kPanelColumns;
+      cells += (packed->n() + kPanel - 1) / kPanel * kPanel * packed->k();
+    }
+  }
+  return cells * sizeof(Real);
+}
+
 std::string ComposedAutoencoder::LatentSpaceId() const {
   Sha256 hash;
   const LatentPart& latent = *parts_->network.latent;
@@ -116,12 +133,12 @@ std::string ComposedAutoencoder::LatentSpaceId() const {
     const std::array<Real, 2> map = {parts_->scaling.shift(c), parts_->scaling.scale(c)};
     hash.Update(BytesOf(map));
   }
-  for (const NetworkLayer& layer : parts_->network.encoder) {
-    HashLayer(layer, parts_->parameters, hash);
-  }
-  for (const NetworkLayer& layer : latent.layers().first(latent.encoding_layers())) {
-    HashLayer(layer, parts_->parameters, hash);
-  }
+  AlignedBuffer scratch;
+  const auto add = [&](const NetworkLayer& layer) {
+    HashLayer(layer, parts_->Weights(layer.weight, scratch), parameters().span(layer.bias), hash);
+  };
+  std::ranges::for_each(parts_->network.encoder, add);
+  std::ranges::for_each(latent.layers().first(latent.encoding_layers()), add);
   if (const auto place = latent.codebook()) {
     hash.Update("codebook;");
     hash.Update(BytesOf(parameters().span(place->segment)));

@@ -43,6 +43,7 @@ class ComposedAutoencoder final : public Autoencoder {
                        Matrix noisy) const override;
   std::span<const Real> column_means() const override;
   void ScaleRows(ConstMatrix rows, Matrix scaled) const override;
+  std::uint64_t weight_bytes() const override;
   void AddTensors(TensorFile& file) const override;
 
   // First parameters. Weights: He before ReLU and its
@@ -60,6 +61,9 @@ class ComposedAutoencoder final : public Autoencoder {
   // Call after writing parameters, before the next const call. TrainingPass::RefreshPacked does it
   // for its model.
   void RefreshPacked();
+  // Gives up what training alone reads: weights whose packing answers calls. The model answers as
+  // before; parameters() has no numbers for them, so that it can be neither trained nor changed.
+  void KeepForServing();
 
   // Closed form: code = components (s - mean), reconstruction = componentsᵀ code + mean, where s is
   // the row in scaled units, components [latent_dim x columns]. FAILED_PRECONDITION unless the

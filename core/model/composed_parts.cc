@@ -101,6 +101,20 @@ void ComposedAutoencoder::Parts::PackAll() {
   }
 }
 
+ConstMatrix ComposedAutoencoder::Parts::Weights(std::size_t segment, AlignedBuffer& scratch) const {
+  const ParameterSegment& s = parameters.segment(segment);
+  if (s.held) return parameters.matrix(segment);
+  constexpr std::size_t kPanel = PackedMatrix::kPanelColumns;
+  const Real* const panels = packed[segment].forward.data();
+  const Matrix weights = scratch.Shape(s.rows, s.columns);
+  for (std::size_t r = 0; r < s.rows; ++r) {
+    for (std::size_t c = 0; c < s.columns; ++c) {
+      weights(r, c) = panels[(c / kPanel * s.rows + r) * kPanel + c % kPanel];
+    }
+  }
+  return weights;
+}
+
 void ComposedAutoencoder::Parts::ApplyUnitNorm() {
   if (!spec.penalties().unit_norm_decoder()) return;
   // The weights that leave one code entry are a row of W, and a column where W is borrowed.

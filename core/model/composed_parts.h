@@ -43,6 +43,9 @@ struct ComposedAutoencoder::Parts {
   // Packs rows first .. first + count - 1 of one weight matrix as far as they are read.
   void PackWeight(std::size_t segment, std::size_t first, std::size_t count);
   void PackAll();
+  // One segment as rows x columns, out of its packing if the numbers are not held; then in
+  // `scratch`.
+  ConstMatrix Weights(std::size_t segment, AlignedBuffer& scratch) const;
   // Holds the columns of the first decoder layer at unit norm, if the spec says so.
   void ApplyUnitNorm();
   LayerRunner runner() const { return {parameters, packed}; }

@@ -28,7 +28,7 @@ void Multiply(std::span<const Real> row, ConstMatrix weights, std::span<Real> ou
 }  // namespace
 
 ItemMap::ItemMap(const v1::ModelSpec& spec, const ColumnStatistics& statistics,
-                 std::vector<Real> weights)
+                 AlignedBuffer weights)
     : spec_(spec),
       statistics_(statistics),
       scaling_(spec.scaling(), statistics),

@@ -13,13 +13,14 @@
 #include "core/model/autoencoder.h"
 #include "core/model/column_statistics.h"
 #include "core/model/corruption.h"
+#include "core/nn/aligned_buffer.h"
 
 LATENT_NUMERICS_BEGIN
 
 class ItemMap final : public Autoencoder {
  public:
-  // `weights` is B, [columns x columns], row-major: row i holds what a unit of column i adds.
-  ItemMap(const v1::ModelSpec& spec, const ColumnStatistics& statistics, std::vector<Real> weights);
+  // `weights` is B, [columns x columns]: row i holds what a unit of column i adds.
+  ItemMap(const v1::ModelSpec& spec, const ColumnStatistics& statistics, AlignedBuffer weights);
 
   std::size_t columns() const override { return means_.size(); }
   std::size_t latent_dim() const override { return 0; }
@@ -43,6 +44,7 @@ class ItemMap final : public Autoencoder {
                        Matrix noisy) const override;
   std::span<const Real> column_means() const override { return means_; }
   void ScaleRows(ConstMatrix rows, Matrix scaled) const override;
+  std::uint64_t weight_bytes() const override { return weights_.capacity() * sizeof(Real); }
   void AddTensors(TensorFile& file) const override;
 
   ConstMatrix weights() const { return {weights_.data(), columns(), columns()}; }
@@ -53,7 +55,7 @@ class ItemMap final : public Autoencoder {
   ColumnScaling scaling_;  // the identity
   CellExtremes extremes_;
   std::vector<Real> means_;
-  std::vector<Real> weights_;
+  AlignedBuffer weights_;
 };
 
 LATENT_NUMERICS_END

@@ -20,6 +20,7 @@ constexpr std::uint64_t kMaxHeaderBytes = 1 << 20;
 constexpr std::size_t kMaxTensors = 4096;
 constexpr std::size_t kMaxDimensions = 8;
 constexpr std::size_t kLengthBytes = 8;
+constexpr std::size_t kDataAlignment = 64;
 constexpr char kMetadataKey[] = "__metadata__";
 
 absl::Status Malformed(std::string_view what) {
@@ -178,33 +179,52 @@ absl::Status CheckLayout(std::vector<Entry>& entries, std::uint64_t data_bytes) 
       absl::StrCat("tensors fill ", position, " data bytes, but there are ", data_bytes));
 }
 
+// The floats of `cells` where they lie, else a copy of them in `copies`.
+std::span<const float> FloatsAt(std::string_view cells, std::vector<std::vector<float>>& copies) {
+  const std::size_t count = cells.size() / sizeof(float);
+  if (count == 0) return {};
+  if (reinterpret_cast<std::uintptr_t>(cells.data()) % alignof(float) == 0) {
+    return {reinterpret_cast<const float*>(cells.data()), count};
+  }
+  std::vector<float>& copy = copies.emplace_back(count);
+  std::memcpy(copy.data(), cells.data(), cells.size());
+  return copy;
+}
+
 }  // namespace
 
 std::string SerializeTensors(const TensorFile& file) {
+  std::vector<const std::pair<const std::string, Tensor>*> order;
+  for (const auto& entry : file.tensors) order.push_back(&entry);
+  std::stable_partition(order.begin(), order.end(), [](const auto* entry) {
+    return entry->second.values.size() * sizeof(float) % kDataAlignment == 0;
+  });
   nlohmann::json header = nlohmann::json::object();
   if (!file.metadata.empty()) header[kMetadataKey] = file.metadata;
   std::uint64_t position = 0;
-  for (const auto& [name, tensor] : file.tensors) {
+  for (const auto* entry : order) {
+    const auto& [name, tensor] = *entry;
     const std::uint64_t end = position + tensor.values.size() * sizeof(float);
     header[name] = {{"dtype", "F32"}, {"shape", tensor.shape}, {"data_offsets", {position, end}}};
     position = end;
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  // Data starts at a multiple of 8, so that readers may map it.
-  text.resize((text.size() + 7) / 8 * 8, ' ');
+  const std::size_t data =
+      (kLengthBytes + text.size() + kDataAlignment - 1) / kDataAlignment * kDataAlignment;
+  text.resize(data - kLengthBytes, ' ');
   const std::uint64_t length = text.size();
   std::string bytes(kLengthBytes, '\0');
   std::memcpy(bytes.data(), &length, kLengthBytes);
-  bytes.reserve(kLengthBytes + text.size() + position);
+  bytes.reserve(data + position);
   bytes += text;
-  for (const auto& [name, tensor] : file.tensors) {
-    bytes.append(reinterpret_cast<const char*>(tensor.values.data()),
-                 tensor.values.size() * sizeof(float));
+  for (const auto* entry : order) {
+    const std::vector<float>& values = entry->second.values;
+    bytes.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
   }
   return bytes;
 }
 
-absl::StatusOr<TensorFile> ParseTensors(std::string_view bytes) {
+absl::StatusOr<TensorViews> ViewTensors(std::string_view bytes) {
   std::uint64_t length = 0;
   if (bytes.size() < kLengthBytes) {
     return Truncated(absl::StrCat(bytes.size(), " bytes, expected at least 8"));
@@ -224,15 +244,31 @@ absl::StatusOr<TensorFile> ParseTensors(std::string_view bytes) {
   }
   const std::string_view data = bytes.substr(length);
   LATENT_RETURN_IF_ERROR(CheckLayout(reader.entries, data.size()));
-  TensorFile file;
-  file.metadata = std::move(reader.metadata);
+  TensorViews views;
+  views.metadata = std::move(reader.metadata);
   for (Entry& entry : reader.entries) {
     const std::string_view cells =
         data.substr((*entry.offsets)[0], (*entry.offsets)[1] - (*entry.offsets)[0]);
-    Tensor& tensor = file.tensors[entry.name];
-    tensor.shape = *std::move(entry.shape);
-    tensor.values.resize(cells.size() / sizeof(float));
-    if (!cells.empty()) std::memcpy(tensor.values.data(), cells.data(), cells.size());
+    TensorView& view = views.tensors[entry.name];
+    view.shape = *std::move(entry.shape);
+    view.values = FloatsAt(cells, views.copies);
+  }
+  return views;
+}
+
+absl::StatusOr<TensorFile> ParseTensors(std::string_view bytes) {
+  LATENT_ASSIGN_OR_RETURN(const TensorViews views, ViewTensors(bytes));
+  TensorFile file = CopyTensors(views, [](const std::string&) { return true; });
+  file.metadata = views.metadata;
+  return file;
+}
+
+TensorFile CopyTensors(const TensorViews& views,
+                       absl::FunctionRef<bool(const std::string&)> wanted) {
+  TensorFile file;
+  for (const auto& [name, view] : views.tensors) {
+    if (!wanted(name)) continue;
+    file.tensors[name] = {.shape = view.shape, .values = {view.values.begin(), view.values.end()}};
   }
   return file;
 }

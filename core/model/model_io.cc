@@ -1,5 +1,6 @@
 #include "core/model/model_io.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <string>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/base/status.h"
+#include "core/model/composed_parts.h"
 #include "core/model/item_map.h"
 #include "core/model/network.h"
 
@@ -40,14 +42,14 @@ Tensor VectorTensor(std::span<const T> values) {
 }
 
 // The tensor called `name` if it has that shape and finite values.
-absl::StatusOr<const Tensor*> Find(const TensorFile& file, const std::string& name,
-                                   const std::vector<std::uint64_t>& shape) {
+absl::StatusOr<const TensorView*> Find(const TensorViews& file, const std::string& name,
+                                       const std::vector<std::uint64_t>& shape) {
   const auto found = file.tensors.find(name);
   if (found == file.tensors.end()) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_MODEL_TENSORS",
                      absl::StrCat("tensor ", name, " is missing"));
   }
-  const Tensor& tensor = found->second;
+  const TensorView& tensor = found->second;
   std::uint64_t cells = 1;
   for (const std::uint64_t n : shape) cells *= n;
   if (tensor.shape != shape || tensor.values.size() != cells) {
@@ -64,13 +66,13 @@ absl::StatusOr<const Tensor*> Find(const TensorFile& file, const std::string& na
   return &tensor;
 }
 
-absl::StatusOr<std::vector<double>> FindColumn(const TensorFile& file, const std::string& name,
+absl::StatusOr<std::vector<double>> FindColumn(const TensorViews& file, const std::string& name,
                                                std::size_t columns) {
-  LATENT_ASSIGN_OR_RETURN(const Tensor* const tensor, Find(file, name, {columns}));
+  LATENT_ASSIGN_OR_RETURN(const TensorView* const tensor, Find(file, name, {columns}));
   return std::vector<double>(tensor->values.begin(), tensor->values.end());
 }
 
-absl::StatusOr<ColumnStatistics> StatisticsFrom(const TensorFile& file, std::size_t columns) {
+absl::StatusOr<ColumnStatistics> StatisticsFrom(const TensorViews& file, std::size_t columns) {
   ColumnStatistics s;
   LATENT_ASSIGN_OR_RETURN(s.min, FindColumn(file, "data.min", columns));
   LATENT_ASSIGN_OR_RETURN(s.max, FindColumn(file, "data.max", columns));
@@ -91,23 +93,39 @@ void AddStatistics(const ColumnStatistics& s, TensorFile& file) {
 
 absl::StatusOr<std::unique_ptr<Autoencoder>> LoadItemMap(const v1::ModelSpec& spec,
                                                          std::size_t columns,
-                                                         const TensorFile& file) {
+                                                         const TensorViews& file) {
   LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(file, columns));
-  LATENT_ASSIGN_OR_RETURN(const Tensor* const tensor, Find(file, kItemWeights, {columns, columns}));
-  std::vector<Real> weights(tensor->values.begin(), tensor->values.end());
+  LATENT_ASSIGN_OR_RETURN(const TensorView* const tensor,
+                          Find(file, kItemWeights, {columns, columns}));
+  AlignedBuffer weights(columns * columns);
+  std::copy(tensor->values.begin(), tensor->values.end(), weights.data());
   return std::make_unique<ItemMap>(spec, statistics, std::move(weights));
 }
 
-absl::Status LoadSegment(const TensorFile& file, const ParameterSegment& segment, Matrix out) {
+absl::Status LoadSegment(const TensorViews& file, const ParameterSegment& segment, Matrix out) {
   const std::vector<std::uint64_t> shape =
       segment.matrix ? std::vector<std::uint64_t>{segment.columns, segment.rows}
                      : std::vector<std::uint64_t>{segment.rows};
-  LATENT_ASSIGN_OR_RETURN(const Tensor* const tensor, Find(file, segment.name, shape));
+  LATENT_ASSIGN_OR_RETURN(const TensorView* const tensor, Find(file, segment.name, shape));
   auto value = tensor->values.begin();
   for (std::size_t c = 0; c < out.columns; ++c) {
     for (std::size_t r = 0; r < out.rows; ++r) out(r, c) = *value++;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> LoadComposed(const v1::TrainingPlan& plan,
+                                                                  const TensorViews& tensors) {
+  const std::size_t columns = plan.data().columns();
+  LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), columns));
+  LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(tensors, columns));
+  auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);
+  for (std::size_t i = 0; i < model->parameters().segments().size(); ++i) {
+    LATENT_RETURN_IF_ERROR(
+        LoadSegment(tensors, model->parameters().segment(i), model->parameters().matrix(i)));
+  }
+  model->RefreshPacked();
+  return model;
 }
 
 }  // namespace
@@ -129,14 +147,16 @@ TensorFile ToTensors(const Autoencoder& model) {
 
 void ItemMap::AddTensors(TensorFile& file) const {
   file.tensors[kItemWeights] = {.shape = {columns(), columns()}, .values = {}};
-  file.tensors[kItemWeights].values.assign(weights_.begin(), weights_.end());
+  file.tensors[kItemWeights].values.assign(weights_.data(),
+                                           weights_.data() + columns() * columns());
   AddStatistics(statistics_, file);
 }
 
 void ComposedAutoencoder::AddTensors(TensorFile& file) const {
+  AlignedBuffer scratch;
   for (std::size_t i = 0; i < parameters().segments().size(); ++i) {
     const ParameterSegment& segment = parameters().segment(i);
-    file.tensors[segment.name] = segment.matrix ? TransposedTensor(parameters().matrix(i))
+    file.tensors[segment.name] = segment.matrix ? TransposedTensor(parts_->Weights(i, scratch))
                                                 : VectorTensor(parameters().span(i));
   }
   AddStatistics(statistics(), file);
@@ -144,20 +164,11 @@ void ComposedAutoencoder::AddTensors(TensorFile& file) const {
 
 absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> ComposedFromTensors(
     const v1::TrainingPlan& plan, const TensorFile& tensors) {
-  const std::size_t columns = plan.data().columns();
-  LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), columns));
-  LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(tensors, columns));
-  auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);
-  for (std::size_t i = 0; i < model->parameters().segments().size(); ++i) {
-    LATENT_RETURN_IF_ERROR(
-        LoadSegment(tensors, model->parameters().segment(i), model->parameters().matrix(i)));
-  }
-  model->RefreshPacked();
-  return model;
+  return LoadComposed(plan, ViewsOf(tensors));
 }
 
 absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
-                                                         const TensorFile& tensors) {
+                                                         const TensorViews& tensors) {
   const auto version = tensors.metadata.find("format_version");
   if (version != tensors.metadata.end() && version->second != kFormatVersion) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "UNKNOWN_MODEL_FORMAT",
@@ -167,7 +178,14 @@ absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan&
   if (plan.architecture().latent().has_none()) {
     return LoadItemMap(plan.architecture(), plan.data().columns(), tensors);
   }
-  return ComposedFromTensors(plan, tensors);
+  LATENT_ASSIGN_OR_RETURN(auto model, LoadComposed(plan, tensors));
+  model->KeepForServing();
+  return model;
+}
+
+absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
+                                                         const TensorFile& tensors) {
+  return FromTensors(plan, ViewsOf(tensors));
 }
 
 }  // namespace latent

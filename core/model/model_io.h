@@ -25,7 +25,10 @@ TensorFile ToTensors(const Autoencoder& model);
 // The same model for training to go on with; the plan's latent must have a code. As FromTensors.
 absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> ComposedFromTensors(
     const v1::TrainingPlan& plan, const TensorFile& tensors);
+// The model to answer with: it holds its weights once, packed, and nothing of `tensors`.
 // FAILED_PRECONDITION if tensors are missing, of another shape, or not finite.
+absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
+                                                         const TensorViews& tensors);
 absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
                                                          const TensorFile& tensors);
 

@@ -1,38 +1,59 @@
 #include "core/model/parameters.h"
 
+#include <algorithm>
 #include <utility>
 
 LATENT_NUMERICS_BEGIN
 namespace {
 // Segments start on cache lines, so that threads that own neighbours do not share one.
 constexpr std::size_t kAlignment = 16;
+
+std::size_t Padded(std::size_t cells) { return (cells + kAlignment - 1) / kAlignment * kAlignment; }
 }  // namespace
 
 std::size_t ParameterSet::Add(std::string name, std::size_t rows, std::size_t columns, bool matrix,
                               bool trained) {
   segments_.push_back({std::move(name), size_, rows, columns, matrix, trained});
-  size_ += (rows * columns + kAlignment - 1) / kAlignment * kAlignment;
+  size_ += Padded(rows * columns);
   return segments_.size() - 1;
+}
+
+void ParameterSet::KeepOnly(const std::function<bool(const ParameterSegment&)>& wanted) {
+  std::size_t size = 0;
+  for (ParameterSegment& s : segments_) {
+    s.held = s.held && wanted(s);
+    if (s.held) size += Padded(s.size());
+  }
+  AlignedBuffer kept(size);
+  size = 0;
+  for (ParameterSegment& s : segments_) {
+    if (!s.held) continue;
+    std::copy_n(values_.data() + s.offset, s.size(), kept.data() + size);
+    s.offset = size;
+    size += Padded(s.size());
+  }
+  values_ = std::move(kept);
+  size_ = size;
 }
 
 Matrix ParameterSet::matrix(std::size_t index) {
   const ParameterSegment& s = segments_[index];
-  return {values_.data() + s.offset, s.rows, s.columns};
+  return {Cells(s), s.rows, s.columns};
 }
 
 ConstMatrix ParameterSet::matrix(std::size_t index) const {
   const ParameterSegment& s = segments_[index];
-  return {values_.data() + s.offset, s.rows, s.columns};
+  return {Cells(s), s.rows, s.columns};
 }
 
 std::span<Real> ParameterSet::span(std::size_t index) {
   const ParameterSegment& s = segments_[index];
-  return {values_.data() + s.offset, s.size()};
+  return {Cells(s), s.held ? s.size() : 0};
 }
 
 std::span<const Real> ParameterSet::span(std::size_t index) const {
   const ParameterSegment& s = segments_[index];
-  return {values_.data() + s.offset, s.size()};
+  return {Cells(s), s.held ? s.size() : 0};
 }
 
 std::size_t ParameterSet::count() const {

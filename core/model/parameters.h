@@ -5,6 +5,7 @@
 #define LATENT_CORE_MODEL_PARAMETERS_H_
 
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,6 +24,7 @@ struct ParameterSegment {
   std::size_t columns = 0;  // outputs of a weight; 1 for a vector
   bool matrix = false;      // weight matrices decay, biases and scalars do not
   bool trained = true;      // by gradients; else its part keeps it
+  bool held = true;         // its numbers are in the array; false after KeepOnly without it
 
   std::size_t size() const { return rows * columns; }
 };
@@ -35,6 +37,9 @@ class ParameterSet {
 
   // Makes room for all segments, zeroed; until then there are names and sizes alone.
   void Allocate() { values_.Resize(size_); }
+  // Gives up the numbers of every segment that `wanted` says false of. Names and shapes stay; views
+  // of what is not held have no data, and the offsets of what is held change.
+  void KeepOnly(const std::function<bool(const ParameterSegment&)>& wanted);
 
   std::span<const ParameterSegment> segments() const { return segments_; }
   const ParameterSegment& segment(std::size_t index) const { return segments_[index]; }
@@ -52,6 +57,10 @@ class ParameterSet {
   std::size_t Find(std::string_view name) const;
 
  private:
+  Real* Cells(const ParameterSegment& s) const {
+    return s.held ? values_.data() + s.offset : nullptr;
+  }
+
   std::vector<ParameterSegment> segments_;
   std::size_t size_ = 0;
   AlignedBuffer values_;

@@ -1,5 +1,7 @@
 #include "core/nn/aligned_buffer.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <new>
 
@@ -7,16 +9,36 @@ LATENT_NUMERICS_BEGIN
 namespace {
 
 constexpr std::align_val_t kAlignment{64};
+// From here on a buffer has pages of its own; below, the heap's waste is less than a page's.
+constexpr std::size_t kMappedBytes = std::size_t{256} << 10;
+
+// Zeroed pages, all present: nothing faults later.
+Real* MapPages(std::size_t bytes) {
+  void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (pages == MAP_FAILED) throw std::bad_alloc();  // as operator new does
+  return static_cast<Real*>(pages);
+}
 
 }  // namespace
 
-void AlignedBuffer::Free::operator()(Real* cells) const { ::operator delete[](cells, kAlignment); }
+void FreeCells::operator()(Real* cells) const {
+  if (mapped != 0) {
+    munmap(cells, mapped);
+  } else {
+    ::operator delete[](cells, kAlignment);
+  }
+}
 
 void AlignedBuffer::Resize(std::size_t cells) {
   if (cells <= capacity_) return;
-  auto* grown = new (kAlignment) Real[cells];
-  std::fill_n(grown, cells, Real{0});
-  cells_.reset(grown);
+  const std::size_t bytes = cells * sizeof(Real);
+  if (bytes >= kMappedBytes) {
+    cells_ = {MapPages(bytes), FreeCells{bytes}};
+  } else {
+    cells_ = {new (kAlignment) Real[cells], FreeCells{}};
+    std::fill_n(cells_.get(), cells, Real{0});
+  }
   capacity_ = cells;
 }
 

@@ -1,5 +1,6 @@
 // Cells on a 64-byte boundary that grow and never shrink: what makes a step free of allocation
-// after the first. Owned by a workspace or a packed matrix; one thread at a time may resize.
+// after the first. Large ones are mappings of their own, so that what is freed goes back to the
+// system at once. Owned by a workspace or a packed matrix; one thread at a time may resize.
 #ifndef LATENT_CORE_NN_ALIGNED_BUFFER_H_
 #define LATENT_CORE_NN_ALIGNED_BUFFER_H_
 
@@ -10,6 +11,11 @@
 #include "core/nn/matrix.h"
 
 LATENT_NUMERICS_BEGIN
+
+struct FreeCells {
+  std::size_t mapped = 0;  // bytes of a mapping of its own; 0: from the heap
+  void operator()(Real* cells) const;
+};
 
 class AlignedBuffer {
  public:
@@ -27,10 +33,7 @@ class AlignedBuffer {
   Matrix Shape(std::size_t rows, std::size_t columns);
 
  private:
-  struct Free {
-    void operator()(Real* cells) const;
-  };
-  std::unique_ptr<Real, Free> cells_;
+  std::unique_ptr<Real, FreeCells> cells_;
   std::size_t capacity_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "core/model/corruption.h"
+#include "core/model/model_file.h"
 
 namespace latent {
 namespace {
@@ -46,6 +47,22 @@ std::unordered_map<std::string_view, std::uint32_t> ColumnsByName(const v1::Data
   return columns;
 }
 
+// What a name costs in a hash table: node, key, value and slot.
+constexpr std::uint64_t kBytesOfName = 48;
+
+std::uint64_t BytesOf(const VersionContent& content) {
+  // Statistics and scaling: some ten numbers a column, half of them doubles.
+  constexpr std::uint64_t kBytesOfColumn = 64;
+  TensorFile sampler;
+  content.sampler->AddTensors(sampler);
+  std::uint64_t bytes = content.model->weight_bytes() + content.plan.SpaceUsedLong() +
+                        content.model->columns() * kBytesOfColumn +
+                        content.evaluation.score_quantiles.size() * sizeof(double);
+  for (const auto& [name, tensor] : sampler.tensors) bytes += tensor.values.size() * sizeof(float);
+  for (const v1::Metric& metric : content.evaluation.metrics) bytes += metric.SpaceUsedLong();
+  return bytes;
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(VersionKey key,
@@ -66,9 +83,7 @@ ServedModel::ServedModel(VersionKey key, VersionContent content)
       latent_space_id_(content_.model->LatentSpaceId()),
       trained_with_corruption_(ChangesRows(content_.plan.architecture().corruption())),
       columns_by_name_(ColumnsByName(content_.plan.data())),
-      // Weights, their packed copy, and the quantiles.
-      bytes_(content_.plan.parameters() * 2 * sizeof(float) +
-             content_.evaluation.score_quantiles.size() * sizeof(double)) {}
+      bytes_(sizeof(*this) + BytesOf(content_) + columns_by_name_.size() * kBytesOfName) {}
 
 std::string ServedModel::DebugName() const {
   return absl::StrCat(key_.model, " version ", key_.version);

@@ -58,14 +58,14 @@ absl::StatusOr<std::unique_ptr<ItemMap>> SolveEase(const v1::ModelSpec& spec, do
                                                    CheckGoesOn check) {
   const std::size_t n = rows.columns;
   LATENT_ASSIGN_OR_RETURN(DoubleMatrix gram, RidgedGram(rows, ridge, check));
-  std::vector<float> weights(n * n);
+  AlignedBuffer weights(n * n);
   LATENT_RETURN_IF_ERROR(InvertPositiveDefinite(
       gram, &pool, check, [&](std::size_t first, MatrixView<const double> inverse) {
         for (std::size_t r = 0; r < inverse.rows; ++r) {
           const std::size_t to = first + r;
           const double diagonal = inverse(r, to);
           for (std::size_t from = 0; from < n; ++from) {
-            weights[from * n + to] =
+            weights.data()[from * n + to] =
                 from == to ? 0.0F : static_cast<float>(-inverse(r, from) / diagonal);
           }
         }

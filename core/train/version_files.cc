@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/durable_file.h"
+#include "core/base/mapped_file.h"
 #include "core/base/status.h"
 #include "core/model/model_file.h"
 #include "core/model/model_io.h"
@@ -50,6 +51,13 @@ v1::Metric MetricFromJson(const json& in) {
     metric.set_higher_is_better(in["higher_is_better"].get<bool>());
   }
   return metric;
+}
+
+// What SamplerFromTensors may look at: its own tensors, and the codebook.
+TensorFile SamplerTensors(const TensorViews& tensors) {
+  return CopyTensors(tensors, [](const std::string& name) {
+    return name.rfind("sampler.", 0) == 0 || name == "latent.codebook";
+  });
 }
 
 // Far above what a model of the greatest size takes.
@@ -124,8 +132,11 @@ absl::StatusOr<VersionContent> ReadVersion(const std::string& directory) {
   VersionContent content;
   LATENT_ASSIGN_OR_RETURN(content.plan, read(kPlanFile, ParsePlan));
   LATENT_ASSIGN_OR_RETURN(content.evaluation, read(kMetricsFile, ParseEvaluation));
-  LATENT_ASSIGN_OR_RETURN(const TensorFile tensors, read(kWeightsFile, ParseTensors));
-  auto model = FromTensors(content.plan, tensors);
+  auto mapped = MappedFile::Open(absl::StrCat(directory, "/", kWeightsFile), kMaxFileBytes);
+  if (!mapped.ok()) return Annotate(mapped.status(), kWeightsFile);
+  const auto tensors = ViewTensors(mapped->bytes());
+  if (!tensors.ok()) return Annotate(tensors.status(), kWeightsFile);
+  auto model = FromTensors(content.plan, *tensors);
   if (!model.ok()) return Annotate(model.status(), kWeightsFile);
   content.model = *std::move(model);
   const CodeScales& scales = content.evaluation.code_scales;
@@ -135,7 +146,7 @@ absl::StatusOr<VersionContent> ReadVersion(const std::string& directory) {
                                             content.model->latent_dim(), " code entries, got ",
                                             numbers->size()));
   }
-  auto sampler = SamplerFromTensors(tensors, content.model->latent_dim());
+  auto sampler = SamplerFromTensors(SamplerTensors(*tensors), content.model->latent_dim());
   if (!sampler.ok()) return Annotate(sampler.status(), kWeightsFile);
   content.sampler = *std::move(sampler);
   return content;

@@ -28,6 +28,7 @@ class FakeModel : public Autoencoder {
   bool variational() const override { return sigma > 0; }
   const v1::ModelSpec& spec() const override { return model_spec; }
   std::string LatentSpaceId() const override { return "0123456789abcdef"; }
+  std::uint64_t weight_bytes() const override { return 0; }
 
   void Forward(ConstMatrix rows, const ForwardOutputs& out, Workspace&) const override {
     for (std::size_t r = 0; r < rows.rows; ++r) {

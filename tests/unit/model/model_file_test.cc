@@ -41,11 +41,35 @@ TEST(ModelFileTest, GivesTheSameBytesForTheSameTensors) {
   EXPECT_EQ(SerializeTensors(SmallFile()), SerializeTensors(SmallFile()));
 }
 
-TEST(ModelFileTest, StartsDataAtAMultipleOfEight) {
-  const std::string bytes = SerializeTensors(SmallFile());
-  std::uint64_t length = 0;
-  std::memcpy(&length, bytes.data(), 8);
-  EXPECT_EQ(length % 8, 0);
+// Where the tensor's values begin in `bytes`.
+std::size_t OffsetOf(const TensorViews& views, const std::string& name, const std::string& bytes) {
+  return static_cast<std::size_t>(
+      reinterpret_cast<const char*>(views.tensors.at(name).values.data()) - bytes.data());
+}
+
+TEST(ModelFileTest, StartsWholeCacheLinesAtCacheLines) {
+  TensorFile file = SmallFile();
+  for (const char* name : {"c", "d"}) {
+    file.tensors[name] = {.shape = {16}, .values = std::vector<float>(16, 1.5F)};
+  }
+  const std::string bytes = SerializeTensors(file);
+  const absl::StatusOr<TensorViews> views = ViewTensors(bytes);
+  ASSERT_TRUE(views.ok()) << views.status();
+  EXPECT_EQ(OffsetOf(*views, "c", bytes) % 64, 0);
+  EXPECT_EQ(OffsetOf(*views, "d", bytes) % 64, 0);
+  EXPECT_EQ(views->tensors.at("a").values[5], 6);
+  EXPECT_TRUE(views->copies.empty());
+}
+
+// Files of other programs may place data anywhere.
+TEST(ModelFileTest, CopiesWhatLiesOffAFloatsBoundary) {
+  std::string header = R"({"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}})";
+  header.resize((header.size() + 3) / 4 * 4 + 1, ' ');
+  const std::string bytes = FileOf(header, 8);
+  const absl::StatusOr<TensorViews> views = ViewTensors(bytes);
+  ASSERT_TRUE(views.ok()) << views.status();
+  EXPECT_EQ(views->copies.size(), 1);
+  EXPECT_EQ(views->tensors.at("a").values.size(), 2);
 }
 
 TEST(ModelFileTest, ReportsEveryTruncation) {

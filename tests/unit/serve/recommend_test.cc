@@ -93,7 +93,7 @@ TEST(RecommendTest, BreaksTiesByTheLowerColumn) {
   const Cells rows = RandomCells(4, kTestColumns, 1);
   content.model =
       std::make_unique<ItemMap>(content.plan.architecture(), ComputeColumnStatistics(rows.view()),
-                                std::vector<float>(kTestColumns * kTestColumns));
+                                AlignedBuffer(kTestColumns * kTestColumns));
   const ModelPtr model = ServedModel::Make({"toy", 1}, std::move(content)).value();
   const auto done = RunAlone(RecommendOperation::Make(model, History(), {.k = 4}));
   EXPECT_THAT(Columns(done->rows()[0]), ElementsAre(0, 2, 3, 5));

@@ -64,8 +64,8 @@ inline VersionContent TestContent(const std::string& preset) {
   const Cells rows = RandomCells(64, kTestColumns, 1);
   const ColumnStatistics statistics = ComputeColumnStatistics(rows.view());
   if (content.plan.architecture().latent().has_none()) {
-    std::vector<float> weights(kTestColumns * kTestColumns);
-    FillUniform({.seed = 3}, weights);
+    AlignedBuffer weights(kTestColumns * kTestColumns);
+    FillUniform({.seed = 3}, weights.Span(kTestColumns * kTestColumns));
     content.model =
         std::make_unique<ItemMap>(content.plan.architecture(), statistics, std::move(weights));
     content.sampler = StandardNormalSampler(0);
