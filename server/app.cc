@@ -21,6 +21,7 @@
 #include "server/health_service.h"
 #include "server/inference_service.h"
 #include "server/io_executor.h"
+#include "server/memory_limit.h"
 #include "server/metrics.h"
 #include "server/registry_service.h"
 #include "server/router.h"
@@ -36,6 +37,7 @@ Config InForce(Config config) {
   const CpuBudget budget = MeasureCpuBudget();
   if (config.loops == 0) config.loops = DefaultLoops(budget);
   if (config.train_threads == 0) config.train_threads = DefaultTrainThreads(budget);
+  if (config.memory_budget_mib == 0) config.memory_budget_mib = DefaultMemoryBudgetMib();
   // So that it is found in, and cut out of, whatever message names a file below it.
   const auto path = std::filesystem::absolute(config.state_dir).lexically_normal();
   config.state_dir = (path.has_filename() ? path : path.parent_path()).string();

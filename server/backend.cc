@@ -1,5 +1,6 @@
 #include "server/backend.h"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <string>
@@ -13,7 +14,24 @@
 
 namespace latent {
 
-Backend::Backend(Config config, IoExecutor* loader) : config_(std::move(config)), loader_(loader) {
+namespace {
+
+// What a row in flight is taken to hold, of an eighth of the budget at most.
+constexpr std::uint64_t kBytesOfRow = 4096;
+
+Backend::Memory MemoryOf(const Config& config) {
+  const std::uint64_t budget = config.memory_budget_mib << 20;
+  return {.budget = budget,
+          .training = 0,
+          .rows = std::min(budget / 8, config.limits.rows_in_flight * kBytesOfRow)};
+}
+
+}  // namespace
+
+Backend::Backend(Config config, IoExecutor* loader)
+    : config_(std::move(config)), loader_(loader), memory_(MemoryOf(config_)) {
+  // A job may hold no more than half of it: whatever trains, versions can be loaded.
+  plan_environment_.training_memory_bytes = memory_.budget / 2;
   plan_environment_.is_metric = [](std::string_view name) {
     const MetricDefinition* metric = FindMetricDefinition(name);
     return metric != nullptr && metric->better != Better::kNeither;
@@ -88,7 +106,8 @@ absl::Status Backend::Recover(std::vector<std::string>* notes) {
 void Backend::MakeCache() {
   Registry& registry = store_->registry();
   cache_ = std::make_unique<ModelCache>(
-      ModelCache::Options(),
+      ModelCache::Options{.budget_bytes = memory_.budget,
+                          .reserved = [this] { return memory_.rows + training_bytes_.load(); }},
       [&registry](const VersionInfo& version) { return registry.VerifyVersion(version); },
       [loader = loader_](std::function<void()> work) {
         // Refused only after the last call has ended, when nobody waits for a model any more.
@@ -131,6 +150,10 @@ void Backend::MakeRunner() {
     if (dataset->info().content_hash == schema.content_hash()) return dataset;
     return MakeError(absl::StatusCode::kFailedPrecondition, "DATASET_CHANGED",
                      "the dataset of this name is not the one the job was submitted for");
+  };
+  parts.reserve = [this](std::uint64_t bytes) {
+    training_bytes_.store(bytes);
+    cache_->MakeRoom();
   };
   RunnerOptions options;
   options.priority = config_.train_priority == "normal" ? TrainingPriority::kNormal

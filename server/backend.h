@@ -4,6 +4,7 @@
 #ifndef LATENT_SERVER_BACKEND_H_
 #define LATENT_SERVER_BACKEND_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <set>
@@ -42,6 +43,12 @@ class Backend {
   ModelCache& cache() { return *cache_; }
   // What Resolve needs of the server.
   const PlanEnvironment& plan_environment() const { return plan_environment_; }
+  // Bytes of --memory-budget-mib, and what of them is not for loaded versions: what the running job
+  // expects to hold and what is set aside for rows in flight.
+  struct Memory {
+    std::uint64_t budget = 0, training = 0, rows = 0;
+  };
+  Memory memory() const { return {memory_.budget, training_bytes_.load(), memory_.rows}; }
 
  private:
   absl::Status OpenStore();
@@ -55,6 +62,8 @@ class Backend {
 
   const Config config_;
   IoExecutor* const loader_;
+  const Memory memory_;  // without training
+  std::atomic<std::uint64_t> training_bytes_ = 0;
   PlanEnvironment plan_environment_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<JobStore> jobs_;

@@ -119,6 +119,16 @@ void CollectCache(Backend& backend, Scrape& scrape) {
                  static_cast<double>(stats.evictions));
 }
 
+void CollectMemory(const Backend::Memory& memory, Scrape& scrape) {
+  scrape.Gauge("latent_memory_budget_bytes", "What loaded versions, training and rows may hold.",
+               static_cast<double>(memory.budget));
+  const char* const help = "Bytes of the budget that are not for loaded versions.";
+  scrape.Gauge("latent_memory_reserved_bytes", help, static_cast<double>(memory.training),
+               {{"for", "training"}});
+  scrape.Gauge("latent_memory_reserved_bytes", help, static_cast<double>(memory.rows),
+               {{"for", "rows"}});
+}
+
 void CollectDisk(const StateDir::Usage& usage, bool read_only, Scrape& scrape) {
   const SyncStats syncs = GetSyncStats();
   scrape.Histogram("latent_fsync_seconds", "Seconds of a sync to disk.", Bounds(syncs.kBounds),
@@ -156,6 +166,7 @@ Metrics::Collector BackendCollector(Backend* backend) {
     CollectJobs(*backend, scrape);
     CollectModels(*backend, scrape);
     CollectCache(*backend, scrape);
+    CollectMemory(backend->memory(), scrape);
     CollectDisk(measured->usage, backend->store().db().read_only(), scrape);
   };
 }

@@ -73,6 +73,13 @@ void DeclareThreads(CLI::App& app, Config& config) {
       ->capture_default_str();
 }
 
+void DeclareMemory(CLI::App& app, Config& config) {
+  app.add_option("--memory-budget-mib", config.memory_budget_mib,
+                 "MiB for loaded versions, training and rows in flight; 0: 3/4 of the memory")
+      ->check(CLI::Range(0, 1 << 24))
+      ->capture_default_str();
+}
+
 void DeclareLimits(CLI::App& app, RequestLimits& limits) {
   const auto bounded = [&app](const char* flag, auto& value, const char* what, int most) {
     app.add_option(flag, value, what)->check(CLI::Range(1, most))->capture_default_str();
@@ -93,6 +100,7 @@ void Declare(CLI::App& app, Parsed& parsed) {
   app.add_option("--state-dir", config.state_dir, "Directory of everything that lasts")
       ->capture_default_str();
   DeclareThreads(app, config);
+  DeclareMemory(app, config);
   app.add_option("--drain-seconds", config.drain_seconds, "Time for calls in flight at shutdown")
       ->check(CheckSeconds)
       ->capture_default_str();
@@ -313,6 +321,7 @@ std::string ToToml(const Config& config) {
       << "\nio-threads = " << config.io_threads << "\nio-queue = " << config.io_queue
       << "\ntrain-threads = " << config.train_threads
       << "\ntrain-priority = " << TomlString(config.train_priority)
+      << "\nmemory-budget-mib = " << config.memory_budget_mib
       << "\ndrain-seconds = " << config.drain_seconds << "\nmax-rows = " << limits.rows
       << "\nmax-columns = " << limits.columns << "\nmax-cells = " << limits.cells
       << "\nmax-message-mib = " << limits.message_mib

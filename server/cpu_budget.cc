@@ -4,12 +4,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "server/cgroup.h"
 
 namespace latent {
 namespace {
@@ -19,22 +18,6 @@ int AffinityCores() {
   CPU_ZERO(&set);
   if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
   return std::max(1u, std::thread::hardware_concurrency());
-}
-
-std::string ReadText(const std::string& path) {
-  std::ifstream in(path);
-  std::stringstream text;
-  text << in.rdbuf();
-  return text.str();
-}
-
-// This process's path in the v2 hierarchy, e.g. "/system.slice/latentd.service".
-std::string OwnCgroup() {
-  std::ifstream in("/proc/self/cgroup");
-  for (std::string line; std::getline(in, line);) {
-    if (line.rfind("0::", 0) == 0) return line.substr(3);
-  }
-  return "/";
 }
 
 }  // namespace
@@ -57,12 +40,7 @@ CpuBudget MeasureCpuBudget(const std::string& cgroup_root) {
     budget.has_quota = true;
     budget.cores = std::min(budget.cores, std::max(1, static_cast<int>(std::ceil(*cores))));
   };
-  // A limit may stand at any level above.
-  for (std::string group = OwnCgroup();;) {
-    limit(ParseCpuMax(ReadText(cgroup_root + group + "/cpu.max")));
-    if (group.empty() || group == "/") break;
-    group.resize(group.rfind('/'));
-  }
+  for (const std::string& text : ReadCgroups(cgroup_root, "cpu.max")) limit(ParseCpuMax(text));
   const std::string v1 = cgroup_root + "/cpu/cpu.cfs_";
   limit(ParseCpuMax(ReadText(v1 + "quota_us") + " " + ReadText(v1 + "period_us")));
   return budget;

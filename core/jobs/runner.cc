@@ -3,6 +3,7 @@
 #include <chrono>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "core/base/status.h"
 #include "core/jobs/catch_thrown.h"
 
@@ -78,6 +79,8 @@ absl::StatusOr<bool> Runner::RunNext() {
   LATENT_ASSIGN_OR_RETURN(std::optional<JobRecord> job, parts_.jobs->StartNext());
   if (!job) return false;
   const std::string id = job->id;
+  parts_.reserve(job->plan.training_bytes());
+  const absl::Cleanup release = [this] { parts_.reserve(0); };
   const auto running = std::make_shared<RunningJob>(&parts_, &options_, &stats_, *std::move(job));
   bool stopping;
   {

@@ -34,6 +34,8 @@ struct RunnerParts {
   // The rows of a READY dataset. Blocks on files.
   std::function<absl::StatusOr<std::shared_ptr<const Dataset>>(const v1::DatasetSchema&)>
       load_dataset;
+  // Told the bytes that a job expects to hold before it runs, and 0 when it has ended.
+  std::function<void(std::uint64_t bytes)> reserve = [](std::uint64_t) {};
   // Those below have defaults; tests replace them.
   std::function<absl::StatusOr<TrainResult>(
       const v1::TrainingPlan&, const Dataset&, const std::string& checkpoint, TrainingPriority,

@@ -1,7 +1,7 @@
-// Versions in memory. Targets of aliases are loaded when the registry names them, others on first
-// use; a few of those are kept. Callers pin what they use by shared_ptr. Made once by the server's
-// composition; any thread. Find() and ready() are fit for event loops: a short lock, no files, no
-// SQL. Not its job: what a name means (RegistrySnapshot::Resolve).
+// Versions in memory, within a budget. Targets of aliases are loaded when the registry names them,
+// others on first use; those used least lately go first. Callers pin what they use by shared_ptr.
+// Made once by the server's composition; any thread. Find() and ready() are fit for event loops: a
+// short lock, no files, no SQL. Not its job: what a name means (RegistrySnapshot::Resolve).
 #ifndef LATENT_CORE_SERVE_MODEL_CACHE_H_
 #define LATENT_CORE_SERVE_MODEL_CACHE_H_
 
@@ -25,7 +25,7 @@ namespace latent {
 // A snapshot of what the cache holds and has done since the start.
 struct CacheStats {
   std::uint64_t versions = 0;  // loaded now
-  std::uint64_t bytes = 0;     // expected to be held by them
+  std::uint64_t bytes = 0;     // held by them
   std::uint64_t loading = 0;   // loads in flight
   std::uint64_t hits = 0;
   std::uint64_t misses = 0;
@@ -37,9 +37,13 @@ struct CacheStats {
 class ModelCache {
  public:
   struct Options {
-    // Of versions that no alias names, at most so many are kept, of at most so many bytes.
-    std::size_t max_idle_versions = 16;
-    std::uint64_t max_idle_bytes = 1ull << 30;
+    // Of versions that no alias names, at most so many are kept.
+    std::size_t max_idle_versions = 1024;
+    // Of all loaded versions, and of what `reserved` says to be in use beside them. Versions that
+    // no alias names go first, then targets of aliases, of `production` last; those that a call
+    // holds stay. What was let go is loaded again on its next use.
+    std::uint64_t budget_bytes = 1ull << 30;
+    std::function<std::uint64_t()> reserved = [] { return 0; };  // a short read; any thread
   };
   // Runs a function on a thread that may block (the I/O executor), some time; must not drop it.
   using Poster = std::function<void(std::function<void()>)>;
@@ -53,13 +57,17 @@ class ModelCache {
   // The loaded version, or null if it is not loaded.
   std::shared_ptr<const ServedModel> Find(const std::string& model, std::uint64_t version);
   // Gives the version to `done`: at once, on this thread, if it is loaded, else from the executor.
-  // However many ask, it is loaded once.
+  // However many ask, it is loaded once. RESOURCE_EXHAUSTED (reason MEMORY_BUDGET) with the bytes
+  // if it does not fit into the budget even alone.
   void LoadAsync(std::shared_ptr<const VersionInfo> version, const Callback& done);
   // Loads it on this thread, unless it is loaded: what Registry::SetPreloader wants. A version that
   // no snapshot names yet stays until one does.
   absl::Status Preload(const VersionInfo& version);
 
-  // Takes in what is published now: posts loads of alias targets that are missing and lets go of
+  // Lets versions go until the rest fits: call when what `reserved` says has grown.
+  void MakeRoom();
+
+  // Takes in what is published now: posts loads of versions that an alias names anew and lets go of
   // versions that are gone. Call at the start and whenever the registry says that it has changed
   // (older snapshots than the newest seen are ignored).
   void OnSnapshot(const std::shared_ptr<const RegistrySnapshot>& snapshot);
@@ -81,14 +89,23 @@ class ModelCache {
                   const absl::StatusOr<std::shared_ptr<const ServedModel>>& result);
   void Insert(const VersionKey& key, std::shared_ptr<const ServedModel> model, bool published)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Lets go of the least recently used versions over the bounds, never of `keep`.
-  void EvictIdle(const VersionKey& keep, std::vector<std::shared_ptr<const ServedModel>>* dropped)
+  using Models = std::vector<std::shared_ptr<const ServedModel>>;
+  // What the budget leaves for versions.
+  std::uint64_t Room() const;
+  // MEMORY_BUDGET if so many bytes are more than that.
+  absl::Status CheckFits(const VersionKey& key, std::uint64_t bytes) const;
+  // Lets versions go, never `keep`, until there is room for `extra` bytes more.
+  void Evict(std::uint64_t extra, const VersionKey& keep, Models* dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Notes what aliases name; returns what of it is not loaded.
+  // Whom to let go next: the lowest by (what aliases name it, last use); end() if nobody may.
+  std::map<VersionKey, Entry>::iterator Victim(const VersionKey& keep)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Drop(std::map<VersionKey, Entry>::iterator entry, Models* dropped)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Notes what aliases name; returns what none named before and is not loaded.
   std::vector<std::shared_ptr<const VersionInfo>> TakeTargets(const RegistrySnapshot& snapshot)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void DropDeleted(const RegistrySnapshot& snapshot,
-                   std::vector<std::shared_ptr<const ServedModel>>* dropped)
+  void DropDeleted(const RegistrySnapshot& snapshot, Models* dropped)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Options options_;
@@ -97,7 +114,9 @@ class ModelCache {
   mutable Mutex mutex_;
   std::map<VersionKey, Entry> entries_ ABSL_GUARDED_BY(mutex_);
   std::map<VersionKey, std::vector<Callback>> loading_ ABSL_GUARDED_BY(mutex_);
-  std::set<VersionKey> aliased_ ABSL_GUARDED_BY(mutex_);
+  // What aliases name: 2 if one is `production`, else 1.
+  std::map<VersionKey, int> aliased_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;                           // of entries_
   std::set<VersionKey> awaited_ ABSL_GUARDED_BY(mutex_);                      // until ready
   std::shared_ptr<const RegistrySnapshot> snapshot_ ABSL_GUARDED_BY(mutex_);  // the newest seen
   std::uint64_t use_clock_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -10,6 +10,7 @@ directory is copied under other names and numbers with a manifest of its own, an
 written as Publish writes them. Hashes hold, so that any of them loads."""
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -162,15 +163,15 @@ def ready(state, report, quick):
                 f"{few:.3f} s with two versions)", median <= 1)
 
 
-def cycle(server, stub, pb, versions, count):
-    """Has versions loaded that are not, `count` times; returns how many loads it took."""
+def cycle(server, stub, pb, versions):
+    """Has versions loaded that are not, one after another; returns how many loads it took."""
     request = pb.EncodeRequest()
     request.model.model = "large"
     request.rows.dense.columns = WIDTH
     request.rows.dense.data = numpy.full(WIDTH, 0.5, "<f4").tobytes()
     before = metric(server, "latent_cache_loads_total")
-    for i in range(count):
-        request.model.version = versions[i % len(versions)]
+    for version in versions:
+        request.model.version = version
         stub.Encode(request, timeout=30)
     return metric(server, "latent_cache_loads_total") - before
 
@@ -184,13 +185,13 @@ def memory(state, report, quick):
         server.start()
         with grpc.insecure_channel(server.address) as channel:
             stub = inference_service_pb2_grpc.InferenceServiceStub(channel)
-            versions = range(2, LARGE_VERSIONS + 1)
+            versions = itertools.cycle(range(2, LARGE_VERSIONS + 1))
             empty = resident_mib(server)
-            cycle(server, stub, pb, versions, len(versions))
+            cycle(server, stub, pb, itertools.islice(versions, LARGE_VERSIONS - 1))
             load(server, "--in-flight", 64, "--seconds", 2)
             marks, done, loads = [resident_mib(server)], 0, 0
             for _ in range(4):
-                loads += cycle(server, stub, pb, versions, cycles // 4)
+                loads += cycle(server, stub, pb, itertools.islice(versions, cycles // 4))
                 goal = done + calls // 4
                 while done < goal:
                     done += load(server, "--in-flight", 64, "--warm-up-seconds", 0, "--seconds",
@@ -275,7 +276,7 @@ def main():
         foreign_client_test.generate_stubs(folder)
         state = State(folder)
         state.copy("large", "large", range(2, LARGE_VERSIONS + 1), production=1)
-        state.small_cache = ()
+        state.small_cache = ("--memory-budget-mib", "128")  # some 25 of them
         for step in (memory, swap, ready):
             if step.__name__ in arguments.only.split(","):
                 step(state, report, arguments.quick)

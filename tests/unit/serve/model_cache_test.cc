@@ -158,6 +158,83 @@ TEST_F(ModelCacheTest, KeepsTheVersionsUsedLastAndThoseOfAliases) {
   EXPECT_EQ(cache->stats().evictions, 1u);
 }
 
+TEST_F(ModelCacheTest, LetsTheLeastLatelyUsedGoForTheBudget) {
+  const std::uint64_t each = (*ServedModel::Load({"toy", 1}, versions_[0]->dir))->bytes();
+  const auto cache = MakeCache({.budget_bytes = 2 * each});
+  for (const std::uint64_t v : {1, 2}) ASSERT_TRUE(cache->Preload(*versions_[v - 1]).ok());
+  EXPECT_NE(cache->Find("toy", 1), nullptr);  // 2 is now the one used least lately
+  ASSERT_TRUE(cache->Preload(*versions_[2]).ok());
+  EXPECT_NE(cache->Find("toy", 1), nullptr);
+  EXPECT_EQ(cache->Find("toy", 2), nullptr);
+  EXPECT_EQ(cache->stats().bytes, 2 * each);
+}
+
+TEST_F(ModelCacheTest, LetsTargetsOfAliasesGoLast) {
+  const std::uint64_t each = (*ServedModel::Load({"toy", 1}, versions_[0]->dir))->bytes();
+  std::uint64_t reserved = 0;
+  const auto cache =
+      MakeCache({.budget_bytes = 3 * each, .reserved = [&reserved] { return reserved; }});
+  cache->OnSnapshot(Snapshot({1, 2, 3}, 1));
+  RunPosted();
+  for (const std::uint64_t v : {2, 3}) ASSERT_TRUE(cache->Preload(*versions_[v - 1]).ok());
+  reserved = 2 * each;
+  cache->MakeRoom();
+  EXPECT_NE(cache->Find("toy", 1), nullptr);
+  EXPECT_EQ(cache->stats().versions, 1u);
+  reserved = 3 * each;
+  cache->MakeRoom();
+  EXPECT_EQ(cache->stats().versions, 0u);
+  cache->OnSnapshot(Snapshot({1, 2}, 1));
+  EXPECT_TRUE(posted_.empty());  // it comes back when it is used
+}
+
+TEST_F(ModelCacheTest, KeepsWhatACallHolds) {
+  const std::uint64_t each = (*ServedModel::Load({"toy", 1}, versions_[0]->dir))->bytes();
+  const auto cache = MakeCache({.budget_bytes = each});
+  ASSERT_TRUE(cache->Preload(*versions_[0]).ok());
+  const auto held = cache->Find("toy", 1);
+  ASSERT_TRUE(cache->Preload(*versions_[1]).ok());
+  EXPECT_NE(cache->Find("toy", 1), nullptr);
+}
+
+TEST_F(ModelCacheTest, RefusesAVersionLargerThanTheBudget) {
+  const std::uint64_t each = (*ServedModel::Load({"toy", 1}, versions_[0]->dir))->bytes();
+  const auto cache = MakeCache({.budget_bytes = each - 1});
+  const absl::Status refused = cache->Preload(*versions_[0]);
+  EXPECT_EQ(refused.code(), absl::StatusCode::kResourceExhausted);
+  for (const std::uint64_t bytes : {each, each - 1}) {
+    EXPECT_NE(std::string(refused.message()).find(std::to_string(bytes)), std::string::npos)
+        << refused;
+  }
+  EXPECT_EQ(cache->stats().bytes, 0u);
+}
+
+TEST_F(ModelCacheTest, RefusesAFileLargerThanTheBudgetUnread) {
+  const auto cache = MakeCache({.budget_bytes = 1000});
+  VersionInfo large = *versions_[0];
+  large.artifacts = {{"model.safetensors", 1001, ""}};
+  verify_ = absl::DataLossError("was read");
+  EXPECT_EQ(cache->Preload(large).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST_F(ModelCacheTest, ALoadedVersionHoldsItsWeightsOnce) {
+  const auto model = ServedModel::Load({"toy", 1}, versions_[0]->dir);
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_LT((*model)->model().weight_bytes(), TestModel("plain")->model().weight_bytes());
+}
+
+TEST_F(ModelCacheTest, ALoadedVersionWritesTheFilesItWasReadFrom) {
+  for (const char* preset : {"plain", "vae", "vq-vae", "ease"}) {
+    const auto files = VersionToFiles(TestContent(preset));
+    for (const auto& [name, bytes] : files) {
+      std::ofstream(versions_[0]->dir + "/" + name, std::ios::binary) << bytes;
+    }
+    auto content = ReadVersion(versions_[0]->dir);
+    ASSERT_TRUE(content.ok()) << preset << ": " << content.status();
+    EXPECT_TRUE(VersionToFiles(*content) == files) << preset;
+  }
+}
+
 TEST_F(ModelCacheTest, AnOlderSnapshotIsIgnored) {
   const auto cache = MakeCache();
   const auto older = Snapshot({1}, 0), newer = Snapshot({1}, 1);
