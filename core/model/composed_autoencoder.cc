@@ -88,8 +88,8 @@ Workspace::Workspace(Workspace&&) noexcept = default;
 Workspace& Workspace::operator=(Workspace&&) noexcept = default;
 
 ComposedAutoencoder::ComposedAutoencoder(const v1::ModelSpec& spec,
-                                         const ColumnStatistics& statistics)
-    : parts_(std::make_unique<Parts>(spec, statistics)) {}
+                                         const ColumnStatistics& statistics, ModelUse use)
+    : parts_(std::make_unique<Parts>(spec, statistics, use)) {}
 ComposedAutoencoder::~ComposedAutoencoder() = default;
 
 std::size_t ComposedAutoencoder::columns() const { return parts_->statistics.mean.size(); }
@@ -108,9 +108,10 @@ ParameterSet& ComposedAutoencoder::parameters() { return parts_->parameters; }
 const ParameterSet& ComposedAutoencoder::parameters() const { return parts_->parameters; }
 void ComposedAutoencoder::RefreshPacked() { parts_->PackAll(); }
 
-void ComposedAutoencoder::KeepForServing() {
-  parts_->parameters.KeepOnly(
-      [](const ParameterSegment& segment) { return !segment.matrix || !segment.trained; });
+void ComposedAutoencoder::PackTransposed(std::size_t segment, ConstMatrix transposed) {
+  DensePacked& weights = parts_->packed[segment];
+  weights.forward.PackTransposed(transposed);
+  if (parts_->pack_backward) weights.backward.Pack(transposed);
 }
 
 std::uint64_t ComposedAutoencoder::weight_bytes() const {

@@ -19,11 +19,16 @@ LATENT_NUMERICS_BEGIN
 
 class TrainingPass;
 
+// What a model is for. One that serves holds its weights packed alone, as calls read them: it can
+// be neither trained nor changed, and parameters() has no numbers for them.
+enum class ModelUse { kTraining, kServing };
+
 class ComposedAutoencoder final : public Autoencoder {
  public:
   // Parts by a spec that CheckArchitecture (network.h) accepts, scaling fitted to the rows that
   // `statistics` describe. Weights are 0 until Initialise or whoever writes parameters().
-  ComposedAutoencoder(const v1::ModelSpec& spec, const ColumnStatistics& statistics);
+  ComposedAutoencoder(const v1::ModelSpec& spec, const ColumnStatistics& statistics,
+                      ModelUse use = ModelUse::kTraining);
   ~ComposedAutoencoder() override;
 
   std::size_t columns() const override;
@@ -61,9 +66,8 @@ class ComposedAutoencoder final : public Autoencoder {
   // Call after writing parameters, before the next const call. TrainingPass::RefreshPacked does it
   // for its model.
   void RefreshPacked();
-  // Gives up what training alone reads: weights whose packing answers calls. The model answers as
-  // before; parameters() has no numbers for them, so that it can be neither trained nor changed.
-  void KeepForServing();
+  // Packs a segment that parameters() does not hold, from its transpose [columns x rows].
+  void PackTransposed(std::size_t segment, ConstMatrix transposed);
 
   // Closed form: code = components (s - mean), reconstruction = componentsᵀ code + mean, where s is
   // the row in scaled units, components [latent_dim x columns]. FAILED_PRECONDITION unless the

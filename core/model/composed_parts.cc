@@ -21,6 +21,9 @@ bool ReadsTransposed(const v1::ModelSpec& spec, const Network& network) {
          std::any_of(network.decoder.begin(), network.decoder.end(), transposed);
 }
 
+// Whether layers multiply by it.
+bool IsPacked(const ParameterSegment& segment) { return segment.matrix && segment.trained; }
+
 std::size_t ChunkRows(const Network& network) {
   std::size_t widest = 1;
   for (const NetworkLayer& layer : network.encoder) widest = std::max(widest, layer.outputs);
@@ -65,7 +68,7 @@ std::vector<std::optional<CellRange>> RangesOf(const RowLikelihood& likelihood,
 }  // namespace
 
 ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
-                                  const ColumnStatistics& column_statistics)
+                                  const ColumnStatistics& column_statistics, ModelUse use)
     : spec(model_spec),
       statistics(RoundedStatistics(column_statistics)),
       network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
@@ -76,7 +79,11 @@ ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
       ranges(RangesOf(*likelihood, statistics.mean.size())),
       pack_backward(ReadsTransposed(spec, network)),
       chunk_rows(ChunkRows(network)) {
-  parameters.Allocate();
+  if (use == ModelUse::kTraining) {
+    parameters.Allocate();
+  } else {
+    parameters.AllocateSome([](const ParameterSegment& segment) { return !IsPacked(segment); });
+  }
   packed.resize(parameters.segments().size());
 }
 
@@ -94,7 +101,7 @@ void ComposedAutoencoder::Parts::PackWeight(std::size_t segment, std::size_t fir
 void ComposedAutoencoder::Parts::PackAll() {
   for (std::size_t i = 0; i < packed.size(); ++i) {
     const ParameterSegment& segment = parameters.segment(i);
-    if (!segment.matrix || !segment.trained) continue;
+    if (!IsPacked(segment) || !segment.held) continue;
     packed[i].forward.Resize(segment.rows, segment.columns);
     if (pack_backward) packed[i].backward.Resize(segment.columns, segment.rows);
     PackWeight(i, 0, segment.rows);

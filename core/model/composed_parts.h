@@ -38,7 +38,7 @@ inline std::uint64_t SeedFor(RandomPurpose purpose, std::uint64_t seed) {
 }
 
 struct ComposedAutoencoder::Parts {
-  Parts(const v1::ModelSpec& model_spec, const ColumnStatistics& column_statistics);
+  Parts(const v1::ModelSpec& model_spec, const ColumnStatistics& column_statistics, ModelUse use);
 
   // Packs rows first .. first + count - 1 of one weight matrix as far as they are read.
   void PackWeight(std::size_t segment, std::size_t first, std::size_t count);

@@ -1,9 +1,11 @@
 #include "core/model/model_io.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -41,6 +43,15 @@ Tensor VectorTensor(std::span<const T> values) {
   return tensor;
 }
 
+// Without a branch a number, which the compiler turns into wide instructions: all bits of the
+// exponent are set in NaN and infinity alone.
+bool AllFiniteBits(std::span<const float> values) {
+  constexpr std::uint32_t kExponent = 0x7f800000;
+  std::uint32_t bad = 0;
+  for (const float v : values) bad |= (std::bit_cast<std::uint32_t>(v) & kExponent) == kExponent;
+  return bad == 0;
+}
+
 // The tensor called `name` if it has that shape and finite values.
 absl::StatusOr<const TensorView*> Find(const TensorViews& file, const std::string& name,
                                        const std::vector<std::uint64_t>& shape) {
@@ -58,8 +69,7 @@ absl::StatusOr<const TensorView*> Find(const TensorViews& file, const std::strin
         absl::StrCat("tensor ", name, " has shape [", absl::StrJoin(tensor.shape, ", "),
                      "], expected [", absl::StrJoin(shape, ", "), "]"));
   }
-  for (const float v : tensor.values) {
-    if (std::isfinite(v)) continue;
+  if (!AllFiniteBits(tensor.values)) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "BAD_MODEL_TENSORS",
                      absl::StrCat("tensor ", name, " holds NaN or infinity"));
   }
@@ -102,27 +112,49 @@ absl::StatusOr<std::unique_ptr<Autoencoder>> LoadItemMap(const v1::ModelSpec& sp
   return std::make_unique<ItemMap>(spec, statistics, std::move(weights));
 }
 
-absl::Status LoadSegment(const TensorViews& file, const ParameterSegment& segment, Matrix out) {
-  const std::vector<std::uint64_t> shape =
-      segment.matrix ? std::vector<std::uint64_t>{segment.columns, segment.rows}
-                     : std::vector<std::uint64_t>{segment.rows};
-  LATENT_ASSIGN_OR_RETURN(const TensorView* const tensor, Find(file, segment.name, shape));
-  auto value = tensor->values.begin();
-  for (std::size_t c = 0; c < out.columns; ++c) {
-    for (std::size_t r = 0; r < out.rows; ++r) out(r, c) = *value++;
+// rows x columns numbers as the numerical rooms read them: where they lie if they are of that type,
+// else in `scratch`.
+template <typename T>
+ConstMatrix AsReal(const T* values, std::size_t rows, std::size_t columns, AlignedBuffer& scratch) {
+  if constexpr (std::is_same_v<T, Real>) {
+    return {values, rows, columns};
+  } else {
+    std::copy_n(values, rows * columns, scratch.Shape(rows, columns).data);
+    return scratch.Shape(rows, columns);
   }
-  return absl::OkStatus();
+}
+
+// A cache line of the values at a time, which go to as many rows of `out`.
+void CopyTransposed(const float* values, Matrix out) {
+  constexpr std::size_t kRows = 16;
+  for (std::size_t first = 0; first < out.rows; first += kRows) {
+    const std::size_t last = std::min(first + kRows, out.rows);
+    for (std::size_t c = 0; c < out.columns; ++c) {
+      for (std::size_t r = first; r < last; ++r) out(r, c) = values[c * out.rows + r];
+    }
+  }
 }
 
 absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> LoadComposed(const v1::TrainingPlan& plan,
-                                                                  const TensorViews& tensors) {
+                                                                  const TensorViews& tensors,
+                                                                  ModelUse use) {
   const std::size_t columns = plan.data().columns();
   LATENT_RETURN_IF_ERROR(CheckArchitecture(plan.architecture(), columns));
   LATENT_ASSIGN_OR_RETURN(const ColumnStatistics statistics, StatisticsFrom(tensors, columns));
-  auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics);
+  auto model = std::make_unique<ComposedAutoencoder>(plan.architecture(), statistics, use);
+  AlignedBuffer scratch;
   for (std::size_t i = 0; i < model->parameters().segments().size(); ++i) {
-    LATENT_RETURN_IF_ERROR(
-        LoadSegment(tensors, model->parameters().segment(i), model->parameters().matrix(i)));
+    const ParameterSegment& segment = model->parameters().segment(i);
+    const std::vector<std::uint64_t> shape =
+        segment.matrix ? std::vector<std::uint64_t>{segment.columns, segment.rows}
+                       : std::vector<std::uint64_t>{segment.rows};
+    LATENT_ASSIGN_OR_RETURN(const TensorView* const tensor, Find(tensors, segment.name, shape));
+    const float* const values = tensor->values.data();
+    if (segment.held) {
+      CopyTransposed(values, model->parameters().matrix(i));
+    } else {
+      model->PackTransposed(i, AsReal(values, segment.columns, segment.rows, scratch));
+    }
   }
   model->RefreshPacked();
   return model;
@@ -164,7 +196,7 @@ void ComposedAutoencoder::AddTensors(TensorFile& file) const {
 
 absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> ComposedFromTensors(
     const v1::TrainingPlan& plan, const TensorFile& tensors) {
-  return LoadComposed(plan, ViewsOf(tensors));
+  return LoadComposed(plan, ViewsOf(tensors), ModelUse::kTraining);
 }
 
 absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,
@@ -178,9 +210,7 @@ absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan&
   if (plan.architecture().latent().has_none()) {
     return LoadItemMap(plan.architecture(), plan.data().columns(), tensors);
   }
-  LATENT_ASSIGN_OR_RETURN(auto model, LoadComposed(plan, tensors));
-  model->KeepForServing();
-  return model;
+  return LoadComposed(plan, tensors, ModelUse::kServing);
 }
 
 absl::StatusOr<std::unique_ptr<Autoencoder>> FromTensors(const v1::TrainingPlan& plan,

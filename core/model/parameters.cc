@@ -1,6 +1,5 @@
 #include "core/model/parameters.h"
 
-#include <algorithm>
 #include <utility>
 
 LATENT_NUMERICS_BEGIN
@@ -18,22 +17,15 @@ std::size_t ParameterSet::Add(std::string name, std::size_t rows, std::size_t co
   return segments_.size() - 1;
 }
 
-void ParameterSet::KeepOnly(const std::function<bool(const ParameterSegment&)>& wanted) {
-  std::size_t size = 0;
+void ParameterSet::AllocateSome(const std::function<bool(const ParameterSegment&)>& wanted) {
+  size_ = 0;
   for (ParameterSegment& s : segments_) {
-    s.held = s.held && wanted(s);
-    if (s.held) size += Padded(s.size());
-  }
-  AlignedBuffer kept(size);
-  size = 0;
-  for (ParameterSegment& s : segments_) {
+    s.held = wanted(s);
     if (!s.held) continue;
-    std::copy_n(values_.data() + s.offset, s.size(), kept.data() + size);
-    s.offset = size;
-    size += Padded(s.size());
+    s.offset = size_;
+    size_ += Padded(s.size());
   }
-  values_ = std::move(kept);
-  size_ = size;
+  Allocate();
 }
 
 Matrix ParameterSet::matrix(std::size_t index) {

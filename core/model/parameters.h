@@ -24,7 +24,7 @@ struct ParameterSegment {
   std::size_t columns = 0;  // outputs of a weight; 1 for a vector
   bool matrix = false;      // weight matrices decay, biases and scalars do not
   bool trained = true;      // by gradients; else its part keeps it
-  bool held = true;         // its numbers are in the array; false after KeepOnly without it
+  bool held = true;         // its numbers are in the array; they may be packed alone
 
   std::size_t size() const { return rows * columns; }
 };
@@ -37,9 +37,9 @@ class ParameterSet {
 
   // Makes room for all segments, zeroed; until then there are names and sizes alone.
   void Allocate() { values_.Resize(size_); }
-  // Gives up the numbers of every segment that `wanted` says false of. Names and shapes stay; views
-  // of what is not held have no data, and the offsets of what is held change.
-  void KeepOnly(const std::function<bool(const ParameterSegment&)>& wanted);
+  // Makes room for those alone that `wanted` says true of. The others are not held: they have names
+  // and shapes, but their views have no data.
+  void AllocateSome(const std::function<bool(const ParameterSegment&)>& wanted);
 
   std::span<const ParameterSegment> segments() const { return segments_; }
   const ParameterSegment& segment(std::size_t index) const { return segments_[index]; }

@@ -66,21 +66,25 @@ std::uint64_t BytesOf(const VersionContent& content) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(VersionKey key,
-                                                                     const std::string& directory) {
+                                                                     const std::string& directory,
+                                                                     std::string latent_space_id) {
   LATENT_ASSIGN_OR_RETURN(VersionContent content, ReadVersion(directory));
-  return Make(std::move(key), std::move(content));
+  return Make(std::move(key), std::move(content), std::move(latent_space_id));
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Make(VersionKey key,
-                                                                     VersionContent content) {
+                                                                     VersionContent content,
+                                                                     std::string latent_space_id) {
   LATENT_RETURN_IF_ERROR(WarmUp(*content.model));
-  return std::shared_ptr<const ServedModel>(new ServedModel(std::move(key), std::move(content)));
+  if (latent_space_id.empty()) latent_space_id = content.model->LatentSpaceId();
+  return std::shared_ptr<const ServedModel>(
+      new ServedModel(std::move(key), std::move(content), std::move(latent_space_id)));
 }
 
-ServedModel::ServedModel(VersionKey key, VersionContent content)
+ServedModel::ServedModel(VersionKey key, VersionContent content, std::string latent_space_id)
     : key_(std::move(key)),
       content_(std::move(content)),
-      latent_space_id_(content_.model->LatentSpaceId()),
+      latent_space_id_(std::move(latent_space_id)),
       trained_with_corruption_(ChangesRows(content_.plan.architecture().corruption())),
       columns_by_name_(ColumnsByName(content_.plan.data())),
       bytes_(sizeof(*this) + BytesOf(content_) + columns_by_name_.size() * kBytesOfName) {}

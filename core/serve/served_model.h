@@ -35,13 +35,17 @@ struct VersionKey {
 class ServedModel {
  public:
   // Reads a version's directory (whose hashes the caller has verified) and runs one row through the
-  // model, so that the first call finds it warm. Blocks on files. Errors name the file at fault.
+  // model, so that the first call finds it warm. `latent_space_id` as the registry has it; empty if
+  // it is to be computed, which reads half of the weights once more. Blocks on files. Errors name
+  // the file at fault.
   static absl::StatusOr<std::shared_ptr<const ServedModel>> Load(VersionKey key,
-                                                                 const std::string& directory);
+                                                                 const std::string& directory,
+                                                                 std::string latent_space_id = "");
   // From parts; the same warm-up. FAILED_PRECONDITION if the warm-up row yields a number that is
   // not finite.
   static absl::StatusOr<std::shared_ptr<const ServedModel>> Make(VersionKey key,
-                                                                 VersionContent content);
+                                                                 VersionContent content,
+                                                                 std::string latent_space_id = "");
 
   const VersionKey& key() const { return key_; }
   // "digits version 3", for messages.
@@ -67,7 +71,7 @@ class ServedModel {
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  ServedModel(VersionKey key, VersionContent content);
+  ServedModel(VersionKey key, VersionContent content, std::string latent_space_id);
 
   const VersionKey key_;
   const VersionContent content_;
