@@ -65,7 +65,7 @@ class App::Impl {
         io_("latent-io", config_.io_threads, static_cast<std::size_t>(config_.io_queue)),
         bulk_("latent-bulk", kBulkThreads, static_cast<std::size_t>(config_.io_queue)),
         compute_("latent-compute", config_.loops, static_cast<std::size_t>(config_.io_queue)),
-        loader_("latent-load", 1, std::numeric_limits<std::size_t>::max()),
+        loader_("latent-load", 1, std::numeric_limits<std::size_t>::max(), kLoaderNice),
         watch_("latent-watch", 1, std::numeric_limits<std::size_t>::max()),
         backend_(config_, &loader_),
         health_(ServiceNames()),
@@ -132,6 +132,9 @@ class App::Impl {
  private:
   // Parsing of uploads, slices of datasets, artefacts.
   static constexpr int kBulkThreads = 2;
+  // Reading and packing a version takes milliseconds of a core: a tenth of a busy one is left to
+  // it.
+  static constexpr int kLoaderNice = 10;
 
   static std::vector<std::string> ServiceNames() {
     return {v1::InferenceService::service_full_name(), v1::TrainingService::service_full_name(),

@@ -48,9 +48,7 @@ absl::Status Backend::Open() {
   MakeRunner();
   // One thread loads in order: when this has run, every alias target has been loaded or tried.
   cache_->OnSnapshot(store_->registry().Get());
-  std::promise<void> loaded;
-  LATENT_RETURN_IF_ERROR(loader_->Submit([&loaded] { loaded.set_value(); }));
-  loaded.get_future().wait();
+  LATENT_RETURN_IF_ERROR(OnLoader([] { return absl::OkStatus(); }));
   runner_->Start();
   maintenance_ = std::jthread([this](const std::stop_token& stop) { Maintain(stop); });
   return absl::OkStatus();
@@ -113,11 +111,19 @@ void Backend::MakeCache() {
         // Refused only after the last call has ended, when nobody waits for a model any more.
         loader->Submit(std::move(work)).IgnoreError();
       });
-  registry.SetPreloader([this](const VersionInfo& version) { return cache_->Preload(version); });
+  registry.SetPreloader([this](const VersionInfo& version) {
+    return OnLoader([&] { return cache_->Preload(version); });
+  });
   registry.Subscribe([this, &registry] {
     cache_->OnSnapshot(registry.Get());
     ReportDamage();
   });
+}
+
+absl::Status Backend::OnLoader(const std::function<absl::Status()>& work) {
+  std::promise<absl::Status> done;
+  LATENT_RETURN_IF_ERROR(loader_->Submit([&] { done.set_value(work()); }));
+  return done.get_future().get();
 }
 
 void Backend::ReportDamage() {

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <set>
 #include <stop_token>
@@ -56,6 +57,9 @@ class Backend {
   // Logs each damaged version once.
   void ReportDamage();
   void MakeCache();
+  // Runs `work` on the loader's thread, which gives way to calls, after what waits there; returns
+  // when it has run. Never on that thread itself.
+  absl::Status OnLoader(const std::function<absl::Status()>& work);
   void MakeRunner();
   // What needs doing behind the calls: the check of all files once, upkeep every hour.
   void Maintain(const std::stop_token& stop);

@@ -1,6 +1,8 @@
 #include "server/io_executor.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -9,11 +11,15 @@
 
 namespace latent {
 
-IoExecutor::IoExecutor(const char* name, int threads, std::size_t queue_limit)
+IoExecutor::IoExecutor(const char* name, int threads, std::size_t queue_limit, int nice)
     : queue_limit_(queue_limit) {
   for (int i = 0; i < threads; ++i) {
-    threads_.emplace_back([this, name] {
+    threads_.emplace_back([this, name, nice] {
       pthread_setname_np(pthread_self(), name);
+      // On Linux a nice value belongs to the thread. Where it is refused, all are equal.
+      if (nice != 0) {
+        static_cast<void>(setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), nice));
+      }
       Run();
     });
   }

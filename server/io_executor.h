@@ -1,4 +1,4 @@
-// A few normal-priority threads for work that blocks (SQLite, files, loading models), behind a
+// A few threads for work that blocks (SQLite, files, loading models), behind a
 // bounded queue, so that no event loop ever waits. Owned by App, which outlives every call; any
 // thread. Not its job: bringing results back to a loop (EventLoop::Post).
 #ifndef LATENT_SERVER_IO_EXECUTOR_H_
@@ -27,7 +27,8 @@ class IoExecutor {
   };
 
   // threads >= 1, called `name` (at most 15 bytes); at most `queue_limit` pieces of work wait.
-  IoExecutor(const char* name, int threads, std::size_t queue_limit);
+  // `nice`, 0 to 19, is how far the threads give way to those of calls.
+  IoExecutor(const char* name, int threads, std::size_t queue_limit, int nice = 0);
   ~IoExecutor();
   IoExecutor(const IoExecutor&) = delete;
   IoExecutor& operator=(const IoExecutor&) = delete;
