@@ -28,7 +28,7 @@ std::uint64_t WeightBytes(const VersionInfo& version) {
 }  // namespace
 
 ModelCache::ModelCache(Options options, Verify verify, Poster post)
-    : options_(options), verify_(std::move(verify)), post_(std::move(post)) {}
+    : options_(std::move(options)), verify_(std::move(verify)), post_(std::move(post)) {}
 
 std::shared_ptr<const ServedModel> ModelCache::Find(const std::string& model,
                                                     std::uint64_t version) {

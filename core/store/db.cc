@@ -29,6 +29,8 @@ constexpr Setting kSettings[] = {
     {"PRAGMA foreign_keys=ON", "PRAGMA foreign_keys", "1"},
     {"PRAGMA trusted_schema=OFF", "PRAGMA trusted_schema", "0"},
     {"PRAGMA cell_size_check=ON", "PRAGMA cell_size_check", "1"},
+    // KiB, negated: the pages of some ten thousand versions, so that they are read once.
+    {"PRAGMA cache_size=-16384", "PRAGMA cache_size", "-16384"},
 };
 
 absl::StatusOr<std::string> AskText(sqlite3* db, const char* sql) {

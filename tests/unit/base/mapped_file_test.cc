@@ -22,7 +22,7 @@ class MappedFileTest : public testing::Test {
   ~MappedFileTest() override { std::filesystem::remove_all(dir_); }
 
   std::string File(const std::string& bytes) {
-    const std::string path = dir_ / "file";
+    std::string path = dir_ / "file";
     EXPECT_TRUE(WriteNewFile(path, bytes).ok());
     return path;
   }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "served_fixture.h"
@@ -56,7 +57,7 @@ class ModelCacheTest : public testing::Test {
   }
   std::unique_ptr<ModelCache> MakeCache(ModelCache::Options options = {}) {
     return std::make_unique<ModelCache>(
-        options, [this](const VersionInfo&) { return verify_; },
+        std::move(options), [this](const VersionInfo&) { return verify_; },
         [this](std::function<void()> task) { posted_.push_back(std::move(task)); });
   }
 
