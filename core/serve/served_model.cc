@@ -55,7 +55,11 @@ std::uint64_t BytesOf(const VersionContent& content) {
   constexpr std::uint64_t kBytesOfColumn = 64;
   TensorFile sampler;
   content.sampler->AddTensors(sampler);
-  std::uint64_t bytes = content.model->weight_bytes() + content.plan.SpaceUsedLong() +
+  // What of a plan may be large; its labels are small, and maps of an instrumented build are not as
+  // an uninstrumented protobuf library expects them.
+  const v1::TrainingPlan& plan = content.plan;
+  std::uint64_t bytes = content.model->weight_bytes() + plan.data().SpaceUsedLong() +
+                        plan.architecture().SpaceUsedLong() + plan.training().SpaceUsedLong() +
                         content.model->columns() * kBytesOfColumn +
                         content.evaluation.score_quantiles.size() * sizeof(double);
   for (const auto& [name, tensor] : sampler.tensors) bytes += tensor.values.size() * sizeof(float);
