@@ -35,7 +35,7 @@ std::uint64_t Mix(std::uint64_t seed, std::uint64_t value, std::uint32_t stream)
 void FillGroups(const Row& row, bool normal, std::uint32_t first, std::size_t groups,
                 float* values) {
 #if defined(__x86_64__)
-  if (ActiveIsa() == Isa::kAvx2) {
+  if (ActiveIsa() != Isa::kPortable) {
     (normal ? random_kernel::NormalAvx2 : random_kernel::UniformAvx2)(row, first, groups, values);
     return;
   }

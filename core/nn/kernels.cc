@@ -5,12 +5,15 @@
 LATENT_NUMERICS_BEGIN
 namespace kernels {
 
-const Table& Active() {
+const Table& TableOf([[maybe_unused]] Isa level) {
 #if defined(__x86_64__) && !defined(LATENT_REAL_DOUBLE)
-  if (ActiveIsa() == Isa::kAvx2) return kAvx2;
+  if (level == Isa::kAvx512) return kAvx512;
+  if (level == Isa::kAvx2) return kAvx2;
 #endif
   return kPortable;
 }
+
+const Table& Active() { return TableOf(ActiveIsa()); }
 
 }  // namespace kernels
 LATENT_NUMERICS_END

@@ -9,6 +9,10 @@
 
 #include "core/nn/matrix.h"
 
+namespace latent {
+enum class Isa;  // core/base/isa.h
+}
+
 LATENT_NUMERICS_BEGIN
 namespace kernels {
 
@@ -92,9 +96,12 @@ struct Table {
 extern const Table kPortable;
 #if defined(__x86_64__) && !defined(LATENT_REAL_DOUBLE)
 extern const Table kAvx2;
+extern const Table kAvx512;
 #endif
 
-// The table of ActiveIsa(); double has the portable one alone.
+// The table of a level that the CPU has; double has the portable one alone.
+const Table& TableOf(Isa level);
+// The table of ActiveIsa().
 const Table& Active();
 
 }  // namespace kernels

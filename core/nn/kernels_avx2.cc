@@ -98,7 +98,7 @@ struct Rows {
 
 // kRows x 16 kPanels entries of c from (i, j).
 template <size_t kRows, size_t kPanels>
-inline void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
+[[gnu::noinline]] void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
   constexpr size_t kVectors = 2 * kPanels;
   static_assert(kPanels == 1 || kRows <= kVectors);
   __m256 sums[kRows][kVectors];
@@ -233,7 +233,7 @@ void TransposedGemm(const GemmCall& call) {
 
 // kRows x 16 entries of c from (i, j).
 template <size_t kRows>
-inline void WindowTile(const WindowCall& windows, size_t i, size_t j) {
+[[gnu::noinline]] void WindowTile(const WindowCall& windows, size_t i, size_t j) {
   const GemmCall& call = windows.gemm;
   const size_t left = Left(call, j), right = Left(call, j + 8);
   __m256 sums[kRows][2];

@@ -15,7 +15,7 @@ DECLARED = re.compile(
     r"(?!using |return |namespace |template )"
     r"[A-Za-z_][\w:<>,&*\s\[\]]*?[\s&*](\w+)(?:\(|\[\w*\]\s*=|\s*=|\{|;))", re.M)
 # Compiled with options of their own, hence never joined.
-ALONE = re.compile(r"_(avx2|portable)\.cc$")
+ALONE = re.compile(r"_(avx512|avx2|portable)\.cc$")
 
 
 def room_of(path):

@@ -6,6 +6,7 @@
 #include <limits>
 #include <vector>
 
+#include "core/base/isa.h"
 #include "core/base/random.h"
 #include "core/nn/kernels.h"
 #include "gtest/gtest.h"
@@ -244,13 +245,17 @@ TEST(SlopesTest, SoftplusKeepsTheSmallEnd) {
 }
 
 #if defined(__x86_64__)
-TEST(KernelLevelsTest, AgreeToTheBitElementwise) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP();
-  std::vector<float> x(5000), portable(5000), avx2(5000);
+class ElementwiseLevelsTest : public ::testing::TestWithParam<Isa> {};
+INSTANTIATE_TEST_SUITE_P(Levels, ElementwiseLevelsTest,
+                         ::testing::Values(Isa::kAvx2, Isa::kAvx512));
+
+TEST_P(ElementwiseLevelsTest, AgreesWithPortableToTheBit) {
+  if (!CpuHas(GetParam())) GTEST_SKIP();
+  std::vector<float> x(5000), portable(5000), other(5000);
   FillNormal({1, 0, 0}, x);
   for (float& v : x) v *= 20;
   const auto& p = kernels::kPortable;
-  const auto& a = kernels::kAvx2;
+  const auto& a = kernels::TableOf(GetParam());
   for (const auto& [f, g] : {std::pair{p.exp, a.exp},
                              {p.tanh, a.tanh},
                              {p.sigmoid, a.sigmoid},
@@ -260,8 +265,8 @@ TEST(KernelLevelsTest, AgreeToTheBitElementwise) {
                              {p.silu_slope, a.silu_slope},
                              {p.softplus_slope, a.softplus_slope}}) {
     f(x.data(), portable.data(), x.size());
-    g(x.data(), avx2.data(), x.size());
-    EXPECT_EQ(portable, avx2);
+    g(x.data(), other.data(), x.size());
+    EXPECT_EQ(portable, other);
   }
   EXPECT_EQ(p.sum_squares(x.data(), x.size()), a.sum_squares(x.data(), x.size()));
 }

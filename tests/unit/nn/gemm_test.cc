@@ -6,6 +6,7 @@
 #include <cstring>
 #include <vector>
 
+#include "core/base/isa.h"
 #include "core/base/random.h"
 #include "core/nn/kernels.h"
 #include "gtest/gtest.h"
@@ -77,7 +78,8 @@ struct Shape {
 };
 
 std::vector<Shape> AllShapes() {
-  std::vector<Shape> shapes = {{128, 784, 512}, {37, 513, 33}, {1, 784, 512}, {3, 300, 784}};
+  std::vector<Shape> shapes = {
+      {128, 784, 512}, {37, 513, 33}, {1, 784, 512}, {3, 300, 784}, {200, 520, 50}};
   for (std::size_t m = 1; m <= 40; ++m) {
     for (const std::size_t k : {std::size_t{1}, std::size_t{7}, std::size_t{40}}) {
       for (std::size_t n = 1; n <= 40; n += 3) shapes.push_back({m, k, n + m % 3});
@@ -122,7 +124,7 @@ TEST(GemmTest, IsNearTheOracleOnNormals) {
 
 // One chain over k from the bias on: the reference is the definition itself, entry by entry.
 TEST(GemmTest, EveryEntryIsOneChain) {
-  const bool fused = &kernels::Active() != &kernels::kPortable;
+  const bool fused = ActiveIsa() != Isa::kPortable;
   for (const auto& [m, k, n] : AllShapes()) {
     Owned x(m, k), w(k, n), y(m, n);
     std::vector<float> bias(n);
@@ -279,30 +281,56 @@ TEST(PackedMatrixTest, PadsWithZerosAfterALargerShape) {
   ExpectNear(y.view, ToEigen(x.view) * ToEigen(small.view), 0);
 }
 
-#if defined(__x86_64__)
-TEST(KernelLevelsTest, AgreeOnIntegersAndNearlyOnNormals) {
-  if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) GTEST_SKIP();
+// The product of x and w, or of x transposed and w, on one level.
+void MultiplyOn(Isa level, ConstMatrix x, bool transposed, const PackedMatrix& w, Matrix y) {
+  kernels::GemmCall call{};
+  call.a = x.data;
+  call.a_row = transposed ? 1 : x.stride;
+  call.a_k = transposed ? x.stride : 1;
+  call.b = w.data();
+  call.panel_rows = call.k = w.k();
+  call.c = y.data;
+  call.c_row = y.stride;
+  call.m = y.rows;
+  call.n = y.columns;
+  kernels::TableOf(level).gemm(call);
+}
+
+class GemmLevelsTest : public ::testing::TestWithParam<Isa> {};
+INSTANTIATE_TEST_SUITE_P(Levels, GemmLevelsTest, ::testing::Values(Isa::kAvx2, Isa::kAvx512));
+
+TEST_P(GemmLevelsTest, AgreesWithPortableOnIntegersAndNearlyOnNormals) {
+  if (!CpuHas(GetParam())) GTEST_SKIP();
   for (const bool whole_numbers : {true, false}) {
-    Owned x(23, 70), w(70, 41), avx2(23, 41), portable(23, 41);
+    Owned x(23, 70), w(70, 41), other(23, 41), portable(23, 41);
     whole_numbers ? x.FillIntegers(1) : x.FillNormals(1);
     whole_numbers ? w.FillIntegers(2) : w.FillNormals(2);
     PackedMatrix packed;
     packed.Pack(w.view);
-    kernels::GemmCall call{};
-    call.a = x.view.data;
-    call.a_row = x.view.stride;
-    call.a_k = 1;
-    call.b = packed.data();
-    call.c_row = avx2.view.stride;
-    call.m = 23, call.n = 41, call.k = 70;
-    call.c = avx2.view.data;
-    kernels::kAvx2.gemm(call);
-    call.c = portable.view.data;
-    kernels::kPortable.gemm(call);
-    ExpectNear(avx2.view, ToEigen(portable.view), whole_numbers ? 0 : 1e-4);
+    MultiplyOn(GetParam(), x.view, false, packed, other.view);
+    MultiplyOn(Isa::kPortable, x.view, false, packed, portable.view);
+    ExpectNear(other.view, ToEigen(portable.view), whole_numbers ? 0 : 1e-4);
   }
 }
-#endif
+
+// Both make each entry one chain of fused multiply-adds.
+TEST(FusedLevelsTest, AgreeToTheBit) {
+  if (!CpuHas(Isa::kAvx512)) GTEST_SKIP();
+  for (const auto& [m, k, n] : AllShapes()) {
+    Owned x(m, k), xt(k, m), w(k, n), avx2(m, n), avx512(m, n);
+    x.FillNormals(1);
+    xt.FillNormals(1);
+    w.FillNormals(2);
+    PackedMatrix packed;
+    packed.Pack(w.view);
+    for (const bool transposed : {false, true}) {
+      const ConstMatrix a = transposed ? xt.view : x.view;
+      MultiplyOn(Isa::kAvx2, a, transposed, packed, avx2.view);
+      MultiplyOn(Isa::kAvx512, a, transposed, packed, avx512.view);
+      ASSERT_TRUE(SameBits(avx2.view, avx512.view)) << m << " x " << k << " x " << n;
+    }
+  }
+}
 
 }  // namespace
 }  // namespace latent

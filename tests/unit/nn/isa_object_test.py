@@ -2,8 +2,8 @@
 """Holds the objects compiled for a newer CPU to their rules, by nm and objdump.
 
 No weak symbol: the linker would merge an inline function that an object for every CPU also holds,
-and either may win. No static initialiser: it would run before the CPU is asked. No store to the
-stack inside a loop of multiply-adds: the sums must stay in registers.
+and either may win. No static initialiser: it would run before the CPU is asked. Every tile of the
+products has a loop of multiply-adds, and none that stores to the stack: sums stay in registers.
 
 usage: isa_object_test.py liblatent_core.a
 """
@@ -11,10 +11,13 @@ import re
 import subprocess
 import sys
 
+# Shapes of tiles: rows by panels, over rows and over windows.
+LEAST_TILES = {"avx2": 15, "avx512": 60}
+
 
 def members(archive):
     names = subprocess.run(["ar", "t", archive], capture_output=True, text=True, check=True).stdout
-    return [name for name in names.split() if name.endswith("_avx2.cc.o")]
+    return [name for name in names.split() if name.endswith(("_avx2.cc.o", "_avx512.cc.o"))]
 
 
 def extract(archive, member):
@@ -38,44 +41,65 @@ def has_initialiser(data):
     return ".init_array" in run_on(data, "objdump", "-h")
 
 
-def spilling_loops(data):
-    """Innermost loops with multiply-adds that store a vector to the stack, and how many are clean."""
-    bad, clean = [], 0
-    code = []
-    for line in run_on(data, "objdump", "-d", "--no-show-raw-insn").splitlines():
-        match = re.match(r"\s*([0-9a-f]+):\s+(\S.*)", line)
-        if match:
-            code.append((int(match.group(1), 16), match.group(2)))
+def functions(data):
+    """Name and instructions, as (address, text), of each function."""
+    name, code = None, []
+    for line in run_on(data, "objdump", "-d", "-C", "--no-show-raw-insn").splitlines():
+        header = re.match(r"[0-9a-f]+ <(.*)>:$", line)
+        instruction = re.match(r"\s*([0-9a-f]+):\s+(\S.*)", line)
+        if header:
+            if name:
+                yield name, code
+            name, code = header.group(1), []
+        elif instruction:
+            code.append((int(instruction.group(1), 16), instruction.group(2)))
+    if name:
+        yield name, code
+
+
+def product_loops(code):
+    """Bodies of the innermost loops that hold multiply-adds."""
     index = {address: i for i, (address, _) in enumerate(code)}
     for i, (address, text) in enumerate(code):
         jump = re.match(r"j\w+\s+([0-9a-f]+)", text)
-        if not jump or int(jump.group(1), 16) not in index or int(jump.group(1), 16) > address:
+        target = int(jump.group(1), 16) if jump else address + 1
+        if target > address or target not in index:
             continue
-        body = [t for _, t in code[index[int(jump.group(1), 16)]:i]]
-        if any(re.match(r"(j|ret|call)", t) for t in body):
-            continue  # not innermost
-        if not any("vfmadd" in t for t in body):
-            continue
-        stores = [t for t in body if re.match(r"vmov\w+\s+%[xy]mm\d+,.*\((%rsp|%rbp)", t)]
-        bad += [f"loop at {jump.group(1)}: {t}" for t in stores]
-        clean += not stores
-    return bad, clean
+        body = [t for _, t in code[index[target]:i]]
+        innermost = not any(re.match(r"(j|ret|call)", t) for t in body)
+        if innermost and any("vfmadd" in t for t in body):
+            yield body
+
+
+def check_tiles(data):
+    """What is wrong with the loops, and how many tiles there are."""
+    problems, tiles = [], 0
+    for name, code in functions(data):
+        loops = list(product_loops(code))
+        for body in loops:
+            stores = [t for t in body if re.match(r"v?mov\w+\s+%\w+,.*\((%rsp|%rbp)", t)]
+            problems += [f"{name}: its loop stores to the stack: {t}" for t in stores]
+        if re.search(r"(^|::)(Window)?Tile<", name):
+            tiles += 1
+            if not loops:
+                problems.append(f"{name}: expected a loop of multiply-adds, found none")
+    return problems, tiles
 
 
 def main():
-    archive = sys.argv[1]
-    problems, loops = [], 0
-    for member in members(archive):
-        data = extract(archive, member)
-        problems += [f"{member}: weak symbol {symbol}" for symbol in weak_symbols(data)]
+    problems, tiles = [], {"avx2": 0, "avx512": 0}
+    for member in members(sys.argv[1]):
+        data = extract(sys.argv[1], member)
+        found = [f"weak symbol {symbol}" for symbol in weak_symbols(data)]
         if has_initialiser(data):
-            problems.append(f"{member}: has a static initialiser")
-        bad, clean = spilling_loops(data)
-        problems += [f"{member}: {text}" for text in bad]
-        loops += clean
-    if loops < 9:
-        problems.append(f"expected a loop for each of 9 tile shapes, found {loops} clean ones")
-    print("\n".join(problems) or f"{loops} loops, no weak symbol, no initialiser, no spill")
+            found.append("has a static initialiser")
+        bad, count = check_tiles(data)
+        problems += [f"{member}: {text}" for text in found + bad]
+        tiles["avx512" if "avx512" in member else "avx2"] += count
+    for level, least in LEAST_TILES.items():
+        if tiles[level] < least:
+            problems.append(f"{level}: expected at least {least} shapes of tiles, found {tiles[level]}")
+    print("\n".join(problems) or f"tiles {tiles}, no weak symbol, no initialiser, no spill")
     return 1 if problems else 0
 
 
