@@ -11,12 +11,12 @@ import signal
 import statistics
 import subprocess
 import time
+import urllib.request
 
 import numpy
 
 import harness
 import lab
-import speed
 
 BENCH = harness.BUILD / "tests/bench"
 # Single-layer and three-layer encoders of 784 cells to 32 code entries.
@@ -41,6 +41,7 @@ class Reading:
     compute_us: float  # of that, what latentd spent in forward passes (wall time)
     faults: float  # page faults of the server a call
     errors: int
+    answered: int
 
 
 class Process:
@@ -76,6 +77,30 @@ def page_faults(pid):
     return int(fields[7])  # minflt; the kernel counts those of ended threads too
 
 
+def counters(server, *names):
+    """What a latentd's /metrics says now, each summed over its labels."""
+    text = urllib.request.urlopen(f"http://{server.metrics_address}/metrics", timeout=10).read()
+    return [sum(float(line.rsplit(" ", 1)[1]) for line in text.decode().splitlines()
+                if line.split("{")[0].split(" ")[0] == name) for name in names]
+
+
+def threads(pid):
+    """The names of a process's threads."""
+    names = []
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            names.append((task / "comm").read_text().strip())
+        except FileNotFoundError:
+            pass  # it ended meanwhile
+    return names
+
+
+def polling_threads(pid):
+    """How many threads gRPC's callback API has there: each takes part in the loops' polling, which
+    doubles the CPU of a call. gRPC calls them so."""
+    return threads(pid).count("nexting_thread")
+
+
 def pin(pid, cores):
     for task in os.listdir(f"/proc/{pid}/task"):
         try:
@@ -91,7 +116,8 @@ class Rig:
         self.folder, self.quick = pathlib.Path(folder), quick
         self.pairs = 2 if quick else 7
         self.seconds = 0.4 if quick else 1.0
-        self.processes, self.data = [], {}
+        self.processes, self.kept = [], {}
+        self.data = {}  # what pictures are drawn from, by line
 
     def __enter__(self):
         return self
@@ -102,6 +128,12 @@ class Rig:
         if "server" in self.__dict__:
             self.server.__exit__()
 
+    def keep(self, name, make):
+        """What `make` gives, made once."""
+        if name not in self.kept:
+            self.kept[name] = make()
+        return self.kept[name]
+
     @functools.cached_property
     def server(self):
         return harness.Server(self.folder).start()
@@ -110,14 +142,37 @@ class Rig:
     def lab(self):
         return lab.Lab(self.server, self.folder)
 
-    @functools.cached_property
+    def restart(self, *flags):
+        """Another latentd on the same state."""
+        self.server.stop()
+        self.server.flags = flags
+        self.server.start()
+
+    @property
     def latentd(self):
         return Side(self.server.address, self.server.process.pid, self.server)
+
+    def check_threads(self):
+        """No figure counts if gRPC's callback API polls beside the loops."""
+        if "server" not in self.__dict__ or self.server.process is None:
+            return
+        found = polling_threads(self.server.process.pid)
+        assert found == 0, f"{found} threads of gRPC's callback API poll in latentd: " \
+            f"{sorted(threads(self.server.process.pid))}"
 
     def process(self, name, command, **options):
         started = Process(self.folder, name, command, **options)
         self.processes.append(started)
         return started.side
+
+    @functools.cached_property
+    def library(self):
+        """The library by itself, on one thread: see library_bench.cc."""
+        self.processes.append(CoProcess([BENCH / "library_bench"]))
+        return self.processes[-1]
+
+    def version_directory(self, model):
+        return self.folder / "state/models/default" / model / "1"
 
     @functools.cached_property
     def echo(self):
@@ -127,20 +182,23 @@ class Rig:
     def echo_with_health(self):
         return self.process("echo_health", [BENCH / "echo_server", "--health"])
 
+    def rows(self, name, make):
+        """A dataset of the rows that `make` gives."""
+        if self.server.latent("datasets", "show", name, check=False).returncode != 0:
+            path = self.folder / f"{name}.npy"
+            numpy.save(path, make().astype(numpy.float32))
+            self.server.latent("datasets", "upload", name, "--train", path)
+        return name
+
     def few_images(self):
         """A dataset that trains in a moment: what a model learnt does not change how fast it is."""
-        if self.server.latent("datasets", "show", "few", check=False).returncode != 0:
-            path = self.folder / "few.npy"
-            numpy.save(path, lab.images("train")[:2000].astype(numpy.float32))
-            self.server.latent("datasets", "upload", "few", "--train", path)
-        return "few"
+        return self.rows("few", lambda: lab.images("train")[:2000])
 
-    def served(self, model, hidden=None):
-        """The name of a served model with those hidden layers."""
-        hidden = HIDDEN[model] if hidden is None else hidden
-        layers = {"layers": [{"dense": {"units": units}} for units in hidden]}
-        self.few_images()
-        self.lab.train(model, "few", "plain", {
+    def served(self, model, dataset=None):
+        """The name of a served model, one of HIDDEN; or, of another dataset, one without hidden
+        layers."""
+        layers = {"layers": [{"dense": {"units": units}} for units in HIDDEN.get(model, [])]}
+        self.lab.train(model, dataset or self.few_images(), "plain", {
             "architecture": {"encoder": layers, "decoder": {"layers": layers["layers"][::-1]}}},
             "--latent-dim", 32, "--epochs", 1, "--sampler", "gaussian")
         return model
@@ -150,7 +208,7 @@ class Rig:
         names = ("latent_compute_seconds_sum",)
         cores = set(range(os.cpu_count()))
         pin(side.pid, {0} if pinned else cores)
-        computed = speed.counters(side.metrics, *names)[0] if side.metrics else 0
+        computed = counters(side.metrics, *names)[0] if side.metrics else 0
         cpu, faults = cpu_seconds(side.pid), page_faults(side.pid)
         done = subprocess.run(
             [*(["taskset", "-c", "1"] if pinned else []), BENCH / "call_load", "--server",
@@ -158,13 +216,14 @@ class Rig:
              str(seconds or self.seconds), "--warm-up-seconds", "0.2", *map(str, flags)],
             capture_output=True, text=True)
         cpu, faults = cpu_seconds(side.pid) - cpu, page_faults(side.pid) - faults
-        computed = speed.counters(side.metrics, *names)[0] - computed if side.metrics else 0
+        computed = counters(side.metrics, *names)[0] - computed if side.metrics else 0
         if done.returncode != 0:
             raise AssertionError(f"call_load: {done.stdout}{done.stderr}")
         answer = json.loads(done.stdout)
         calls = answer["answered"]
         return Reading(answer["calls_per_second"], answer["p50_us"], answer["p99_us"],
-                       cpu / calls * 1e6, computed / calls * 1e6, faults / calls, answer["errors"])
+                       cpu / calls * 1e6, computed / calls * 1e6, faults / calls, answer["errors"],
+                       calls)
 
     def in_turn(self, **cases):
         """Measures the cases in turn, each as often as there are pairs; lists by name."""

@@ -19,6 +19,7 @@ class Server:
         self.folder = pathlib.Path(folder)
         self.flags = flags
         self.process = None
+        self.environment = None  # this process's
         self.log_path = self.folder / "server.log"
 
     def start(self, wait=True):
@@ -29,7 +30,7 @@ class Server:
                 [BUILD / "server/latentd", "--state-dir", self.folder / "state",
                  "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0",
                  "--port-file", ports, *self.flags],
-                stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+                stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self.environment)
         deadline = time.monotonic() + 30
         while not ports.exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

@@ -12,9 +12,9 @@ def python(*packages):
     """The interpreter of an environment that has the packages; None, aloud, where they are out of
     reach."""
     interpreter = FOLDER / "bin/python"
-    known = subprocess.run([interpreter, "-m", "pip", "show", "-q", *packages],
-                           capture_output=True).returncode if interpreter.exists() else 1
-    if known == 0:
+    versions = "import sys, importlib.metadata as m; [m.version(p) for p in sys.argv[1:]]"
+    if interpreter.exists() and subprocess.run([interpreter, "-c", versions, *packages],
+                                               capture_output=True).returncode == 0:
         return interpreter
     print(f"Installing {', '.join(packages)} ...", flush=True)
     steps = ([sys.executable, "-m", "venv", FOLDER],

@@ -1,0 +1,114 @@
+"""What this machine can do, and how near to it the kernels come: figures of kernel_bench and
+library_bench, on one thread."""
+import json
+import statistics
+import subprocess
+
+import numpy
+
+from rig import BENCH, DEEP
+from verdict import Part, judge, not_shown
+
+WIDTHS = (784, 512, 256, 32, 256, 512, 784)
+ROWS = (1, 8, 64, 128, 256)
+# KiB of a warm buffer: within the second-level cache, the last level and memory.
+BUFFERS = {"L2": 256, "L3": 4096, "memory": 262144}
+LEVELS = {"portable": "16 bytes", "avx2": "AVX2", "avx512": "AVX-512"}
+# What kernel_bench calls the products and the encoder with float32 and float16 weights.
+FORWARD = "Forward/bias_relu/{}"
+ENCODE = {"f32": ("Encode/1", "Encode/float32/1", "Encode/f32/1"),
+          "fp16": ("Encode/float16/1", "Encode/fp16/1", "Encode/f16/1", "EncodeFloat16/1",
+                   "EncodeHalf/1")}
+
+
+def peaks(rig):
+    """Operations a second of one core by level, the best of some, and which level is in use."""
+    def measure():
+        answers = [rig.library.ask("peak") for _ in range(3 if rig.quick else 15)]
+        best = {name: max(answer[name] for answer in answers) for name in LEVELS}
+        return best, answers[0]["isa"]
+    return rig.keep("peaks", measure)
+
+
+def calibration(rig, table):
+    """The limits: multiply-adds and bytes."""
+    best, level = peaks(rig)
+    table.add("calibration: peak of multiply-adds, one core", "",
+              ", ".join(f"{LEVELS[name]} {best[name] / 1e9:.0f}" for name in LEVELS if best[name]) +
+              f" GFLOP/s; the level in use is {LEVELS.get(level, level)}", "measured")
+    reads = {name: max(rig.library.ask(f"read {kib} {rig.seconds / 4}")["bytes_per_second"]
+                       for _ in range(3)) for name, kib in BUFFERS.items()}
+    table.add("calibration: reading, one core", "", ", ".join(
+        f"{name} {value / 1e9:.0f}" for name, value in reads.items()) + " GB/s", "measured")
+    rig.data["peaks"], rig.data["level"], rig.data["reads"] = best, level, reads
+
+
+def measured(rig):
+    """Medians of kernel_bench by name: time in µs, operations a second, share of the peak."""
+    def run():
+        done = subprocess.run(
+            [BENCH / "kernel_bench", "--benchmark_filter=^(Forward/bias_relu|Encode)",
+             "--benchmark_format=json", "--benchmark_enable_random_interleaving=true",
+             f"--benchmark_min_time={0.02 if rig.quick else 0.1}",
+             f"--benchmark_repetitions={3 if rig.quick else 9}"],
+            capture_output=True, text=True, check=True)
+        runs = {}
+        for one in json.loads(done.stdout)["benchmarks"]:
+            if one.get("run_type") == "iteration":
+                runs.setdefault(one["run_name"], []).append(one)
+        scale = {"ns": 1e-3, "us": 1, "ms": 1e3}
+        return {name: {"us": statistics.median(one["cpu_time"] * scale[one["time_unit"]]
+                                               for one in some),
+                       **{key: statistics.median(one[key] for one in some)
+                          for key in ("flops", "share_of_peak") if key in some[0]}}
+                for name, some in runs.items()}
+    return rig.keep("kernels", run)
+
+
+def flops_and_bytes(rows):
+    """Of the six layers, forward: operations, and bytes of weights, inputs and outputs."""
+    pairs = list(zip(WIDTHS, WIDTHS[1:]))
+    return (2 * rows * sum(k * n for k, n in pairs),
+            4 * sum(k * n + n + rows * (k + n) for k, n in pairs))
+
+
+def gemm(rig, table):
+    """The share of the multiply-adds that registers alone allow."""
+    figures = measured(rig)
+    figure = "GEMM forward, 784-512-256-32-256-512-784, 8 and 64 rows: share of FMA peak, one thread"
+    if any(FORWARD.format(rows) not in figures for rows in (8, 64)):
+        not_shown(table, figure, "≥ 80 %", "≥ 92 %", f"kernel_bench has no {FORWARD.format(8)}")
+        return
+    judge(table, figure, *(Part(100 * figures[FORWARD.format(rows)]["share_of_peak"], "≥", 80, 92,
+                                "{:.0f} %", f"at {rows}") for rows in (8, 64)),
+          note=" · ".join(f"{figures[FORWARD.format(rows)]['flops'] / 1e9:.0f} GFLOP/s"
+                          for rows in (8, 64)) + ", bias and ReLU included")
+    rig.data["forward"] = [
+        {"rows": rows, "flops": figures[FORWARD.format(rows)]["flops"],
+         "intensity": numpy.divide(*flops_and_bytes(rows))}
+        for rows in ROWS if FORWARD.format(rows) in figures]
+
+
+def batch_one(rig, table):
+    """One row through the encoder, warm."""
+    figures = measured(rig)
+    found = {kind: next((figures[name]["us"] for name in names if name in figures), None)
+             for kind, names in ENCODE.items()}
+    bounds = {"f32": (40, 30), "fp16": (28, 20)}
+    parts = [Part(found[kind], "≤", *bounds[kind], "{:.0f} µs", kind)
+             for kind in bounds if found[kind] is not None]
+    rig.served(DEEP)
+    whole = statistics.median(
+        rig.library.ask(f"encode {rig.version_directory(DEEP)} 1 {rig.seconds / 2}")["p50_us"]
+        for _ in range(3))
+    figure = "batch-1 encode in process, 784-512-256-32, warm, one thread"
+    if parts:
+        judge(table, f"{figure}, {' · '.join(part.name for part in parts)} weights", *parts,
+              note=f"the kernels; a served version's whole pass {whole:.0f} µs")
+    for kind in bounds:
+        if found[kind] is None:
+            not_shown(table, f"{figure}, {kind} weights", *(f"≤ {b} µs" for b in bounds[kind]),
+                      f"kernel_bench has none of {', '.join(ENCODE[kind])}")
+
+
+LINES = (calibration, gemm, batch_one)
