@@ -20,7 +20,7 @@ namespace {
 
 struct RegistryFlags {
   RowFlags rows;
-  std::string model, alias, artifact, output;
+  std::string model, alias, artifact, output, pictures;
   std::uint64_t version = 0;
   std::optional<std::uint64_t> expected_version;
   std::optional<std::string> description;
@@ -192,7 +192,7 @@ absl::Status RunReport(Context& context, const RegistryFlags& flags) {
   const std::string path = flags.output.empty()
                                ? absl::StrCat(flags.model, "-", version->version(), ".html")
                                : flags.output;
-  absl::Status written = WriteReport(context, *version, flags.rows, path);
+  absl::Status written = WriteReport(context, *version, flags.rows, path, flags.pictures);
   if (written.ok()) context.Note(absl::StrCat("wrote ", path));
   return written;
 }
@@ -261,6 +261,7 @@ void AddModels(CLI::App& app, Context& context) {
   CLI::App* report =
       verbs.Add(*models, "report", "Write a page of figures and pictures", true, RunReport);
   report->add_option("--output", flags->output, "HTML file (default: MODEL-VERSION.html)");
+  report->add_option("--pictures", flags->pictures, "Folder for the pictures as PNG files, too");
   verbs.AddChoice(*report);
   AddRowOptions(*report, flags->rows);
   report->footer(

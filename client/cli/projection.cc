@@ -102,6 +102,9 @@ Plane ProjectOnComponents(const Matrix& codes) {
   }
   plane.x_label = ShareLabel(1, moments.covariance, first);
   plane.y_label = ShareLabel(2, moments.covariance, second);
+  plane.origin = moments.mean;
+  plane.x_axis = first;
+  plane.y_axis = second;
   return plane;
 }
 
@@ -112,6 +115,11 @@ Plane ProjectToPlane(const Matrix& codes) {
   Plane plane;
   plane.x_label = codes.columns == 2 ? "code 0" : "row";
   plane.y_label = codes.columns == 2 ? "code 1" : "code 0";
+  if (codes.columns == 2) {
+    plane.origin = {0, 0};
+    plane.x_axis = {1, 0};
+    plane.y_axis = {0, 1};
+  }
   for (std::size_t r = 0; r < codes.rows(); ++r) {
     const auto row = codes.row(r);
     plane.x.push_back(codes.columns == 2 ? row[0] : static_cast<double>(r));

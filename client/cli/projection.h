@@ -12,6 +12,8 @@ namespace latent::cli {
 struct Plane {
   std::vector<double> x, y;  // one a row
   std::string x_label, y_label;
+  // Of codes of two entries or more: the code at (x, y) is origin + x x_axis + y y_axis.
+  std::vector<double> origin, x_axis, y_axis;
 };
 
 // Codes of two entries as they are, of one entry over their row number, and wider ones on their

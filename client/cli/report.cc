@@ -1,10 +1,14 @@
 #include "client/cli/report.h"
 
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "client/cli/describe.h"
 #include "client/cli/report_figures.h"
 #include "client/cli/report_pictures.h"
@@ -70,11 +74,29 @@ std::string EvaluatedOn(const v1::ModelVersion& version) {
                       "<span class=\"bad\">orange</span>.</p>\n");
 }
 
-absl::StatusOr<std::string> PicturesHtml(const std::vector<ReportPicture>& pictures) {
+// "rate-and-distortion.png" of "Rate and distortion".
+std::string FileNameOf(const ReportPicture& picture) {
+  return absl::StrCat(absl::StrReplaceAll(absl::AsciiStrToLower(picture.title), {{" ", "-"}}),
+                      ".png");
+}
+
+// Also writes each to `folder`, if that is not empty.
+absl::StatusOr<std::string> PicturesHtml(const std::vector<ReportPicture>& pictures,
+                                         const std::string& folder) {
   std::string html;
+  if (!folder.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--pictures: cannot make ", folder, ": ", error.message()));
+    }
+  }
   for (const ReportPicture& picture : pictures) {
     LATENT_ASSIGN_OR_RETURN(const std::string png, EncodePng(picture.canvas));
     html += Section(picture.title, HtmlPicture(png, picture.caption));
+    if (folder.empty()) continue;
+    LATENT_RETURN_IF_ERROR(ReplaceFile(absl::StrCat(folder, "/", FileNameOf(picture)), png));
   }
   return html;
 }
@@ -94,7 +116,7 @@ std::string Plan(const v1::ModelVersion& version) {
 }  // namespace
 
 absl::Status WriteReport(Context& context, const v1::ModelVersion& version, RowFlags rows,
-                         const std::string& path) {
+                         const std::string& path, const std::string& pictures_folder) {
   std::vector<std::string> notes, picture_notes;
   const std::optional<RowSource> source = RowsOf(context, version, std::move(rows), &notes);
   const std::vector<ReportPicture> pictures =
@@ -106,7 +128,7 @@ absl::Status WriteReport(Context& context, const v1::ModelVersion& version, RowF
   for (const FigureGroup& group : FigureGroups(version.metrics())) {
     body += Section(group.title, group.html);
   }
-  LATENT_ASSIGN_OR_RETURN(const std::string drawn, PicturesHtml(pictures));
+  LATENT_ASSIGN_OR_RETURN(const std::string drawn, PicturesHtml(pictures, pictures_folder));
   body += drawn;
   for (const std::string& note : notes) {
     absl::StrAppend(&body, "<p class=\"faint\">", HtmlText(note), "</p>\n");

@@ -13,8 +13,10 @@ namespace latent::cli {
 
 // Writes the page to `path`. Rows to show come from `rows`, or, if that names none, from the TEST
 // rows of the dataset that the version was trained on; without any the page has fewer pictures.
+// Each picture also becomes a PNG file in the folder `pictures`, which is made; not if that is
+// empty.
 absl::Status WriteReport(Context& context, const v1::ModelVersion& version, RowFlags rows,
-                         const std::string& path);
+                         const std::string& path, const std::string& pictures);
 
 }  // namespace latent::cli
 

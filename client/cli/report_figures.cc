@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "client/render/html.h"
 #include "client/render/text.h"
 
@@ -31,6 +32,18 @@ constexpr Control Reference(const char* name) { return {"reference Gaussian", na
 
 std::vector<Group> Layout() {
   return {
+      {"Recommendation",
+       "A fifth of each row's items is hidden; the others are given, and all items but those are "
+       "ranked, beside a ranking by popularity, alike for everybody.",
+       {{"ndcg_at_100",
+         "NDCG among the first 100",
+         {{"popularity", "popularity_ndcg_at_100"}},
+         "1 is a ranking with all hidden items foremost"},
+        {"recall_at_20", "recall among the first 20", {}, "over the lesser of 20 and those hidden"},
+        {"recall_at_50",
+         "recall among the first 50",
+         {},
+         "over the lesser of 50 and those hidden"}}},
       {"Reconstruction",
        "How much of a row survives the way through the code, beside principal components of as "
        "many entries: what a linear map of the same size keeps.",
@@ -119,6 +132,11 @@ std::vector<Group> Layout() {
          {Reference("latent_silhouette_reference")},
          "of the best k-means; 1 means tight clumps far apart"},
         {"latent_clusters", "clusters of that silhouette"}}},
+      {"What Sample draws codes from",
+       "A mixture of Gaussians fitted to the codes of training rows, since this latent has no "
+       "prior of its own.",
+       {{"sampler_components", "Gaussians", {}, "as many as the Bayes information criterion asks"},
+        {"sampler_code_nll", "−log density of codes, nats a row"}}},
       {"Compression",
        "What a code costs and what is lost, by the format that Encode sends it in.",
        {{"code_bits_float32", "bits a row, FLOAT32"},
@@ -128,7 +146,7 @@ std::vector<Group> Layout() {
         {"code_bits_indices",
          "bits a row, indices",
          {{"ideal coder", "indices_entropy_bits"}},
-         "groups x log2 of the codebook's size"},
+         "groups x log2 of the codebook's size; they decode to the rows above, without a loss"},
         {"codebook_perplexity",
          "codebook vectors in use",
          {{"never chosen", "codebook_unused"}},
@@ -218,19 +236,21 @@ const v1::Metric* FindMetric(const Metrics& metrics, const std::string& name) {
 }
 
 std::string FigureTiles(const Metrics& metrics) {
-  return absl::StrCat("<div class=\"tiles\">\n",
-                      Tile(metrics, "test_mse_per_element", "squared error a cell",
-                           {"PCA of the same size", "pca_test_mse_per_element"}),
-                      Tile(metrics, "neg_elbo", "−ELBO, nats a row", {"", ""}),
-                      Tile(metrics, "ssim", "SSIM", {"", ""}),
-                      Tile(metrics, "knn5_code_accuracy", "5-NN accuracy of codes",
-                           {"raw rows", "knn5_raw_accuracy"}),
-                      Tile(metrics, "auroc", "AUROC of the score", {"", ""}),
-                      Tile(metrics, "latent_hole_rate", "hole rate",
-                           {"Gaussian of the same size", "latent_hole_rate_reference"}),
-                      Tile(metrics, "int8_mse_per_element", "squared error, INT8 codes",
-                           {"FLOAT32", "test_mse_per_element"}),
-                      "</div>\n");
+  return absl::StrCat(
+      "<div class=\"tiles\">\n",
+      Tile(metrics, "test_mse_per_element", "squared error a cell",
+           {"PCA of the same size", "pca_test_mse_per_element"}),
+      Tile(metrics, "ndcg_at_100", "NDCG@100", {"popularity", "popularity_ndcg_at_100"}),
+      Tile(metrics, "neg_elbo", "−ELBO, nats a row", {"", ""}),
+      Tile(metrics, "ssim", "SSIM", {"", ""}),
+      Tile(metrics, "knn5_code_accuracy", "5-NN accuracy of codes",
+           {"raw rows", "knn5_raw_accuracy"}),
+      Tile(metrics, "auroc", "AUROC of the score", {"", ""}),
+      Tile(metrics, "latent_hole_rate", "hole rate",
+           {"Gaussian of the same size", "latent_hole_rate_reference"}),
+      Tile(metrics, "int8_mse_per_element", "squared error, INT8 codes",
+           {"FLOAT32", "test_mse_per_element"}),
+      "</div>\n");
 }
 
 std::vector<FigureGroup> FigureGroups(const Metrics& metrics) {
@@ -252,7 +272,11 @@ std::vector<FigureGroup> FigureGroups(const Metrics& metrics) {
   std::string rest;
   for (const v1::Metric& metric : metrics) {
     if (shown.contains(metric.name())) continue;
-    rest += LineHtml(metrics, metric, {metric.name().c_str(), metric.unit().c_str()});
+    const std::string title = absl::StrReplaceAll(metric.name(), {{"_", " "}});
+    rest += LineHtml(metrics, metric,
+                     {.name = metric.name().c_str(),
+                      .title = title.c_str(),
+                      .note = metric.unit() == "1" ? "" : metric.unit().c_str()});
   }
   if (!rest.empty()) groups.push_back({"Other figures", TableHtml(rest)});
   return groups;

@@ -1,9 +1,7 @@
 #include "client/cli/report_pictures.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,32 +16,15 @@ namespace {
 
 constexpr std::size_t kRows = 2000;  // that are encoded
 constexpr std::size_t kShown = 16;   // in grids of reconstructions
-constexpr std::size_t kUnits = 12;   // code entries that are traversed or explained
-constexpr std::size_t kSteps = 11;   // of a traversal
-constexpr std::size_t kInputs = 10;  // strongest rows of an entry
-constexpr std::size_t kSide = 15;    // of the manifold
-constexpr double kReach = 2.5;       // deviations on either side
 constexpr std::uint32_t kSamples = 64;
+// Rows whose rounded codes are decoded, and their cells at most.
+constexpr std::size_t kRoundedRows = 500, kRoundedCells = 1u << 21;
 
 ModelFlags FlagsOf(const v1::ModelVersion& version) {
   ModelFlags flags;
   flags.model = version.model();
   flags.version = version.version();
   return flags;
-}
-
-// Step s of n from -kReach to kReach.
-double Offset(std::size_t s, std::size_t n) {
-  return kReach * (2.0 * static_cast<double>(s) / static_cast<double>(n - 1) - 1);
-}
-
-std::vector<std::size_t> Descending(const std::vector<double>& values, std::size_t most) {
-  std::vector<std::size_t> order(values.size());
-  std::iota(order.begin(), order.end(), 0u);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return values[a] > values[b]; });
-  order.resize(std::min(most, order.size()));
-  return order;
 }
 
 }  // namespace
@@ -53,8 +34,24 @@ ReportPictures::ReportPictures(Context& context, const v1::ModelVersion& version
     : context_(context), version_(version), source_(source), target_(FlagsOf(version)) {}
 
 bool ReportPictures::sparse() const {
+  const v1::ModelSpec& spec = version_.plan().architecture();
+  if (spec.latent().has_top_k() || spec.penalties().kl_sparsity().weight() > 0 ||
+      spec.penalties().l1().code_weight() > 0) {
+    return true;
+  }
   const v1::Metric* density = FindMetric(version_.metrics(), "code_density");
   return density != nullptr && density->value() < 0.9;
+}
+
+bool ReportPictures::rounds() const {
+  const v1::ModelSpec& spec = version_.plan().architecture();
+  return codes_.rows() > 1 && !spec.latent().has_vector_quantised() &&
+         !spec.likelihood().has_multinomial();
+}
+
+std::size_t ReportPictures::RoundedRows() const {
+  const std::size_t columns = std::max<std::size_t>(1, version_.plan().data().columns());
+  return std::min({kRoundedRows, codes_.rows(), std::max<std::size_t>(1, kRoundedCells / columns)});
 }
 
 void ReportPictures::Add(PictureOr picture) {
@@ -73,10 +70,11 @@ std::vector<ReportPicture> ReportPictures::Draw(std::vector<std::string>* notes)
   if (codes_.rows() > 1) Add(Scatter());
   Add(Losses());
   if (images() && codes_.rows() > 1) {
-    if (codes_.columns == 2) Add(Manifold());
+    if (codes_.columns > 1) Add(Manifold());
     Add(Traversals());
     if (sparse()) Add(StrongestInputs());
   }
+  if (rounds()) Add(RateDistortion());
   *notes = std::move(notes_);
   return std::move(pictures_);
 }
@@ -91,7 +89,8 @@ absl::Status ReportPictures::Prepare() {
   if (!source_) return absl::OkStatus();
   const std::size_t count = std::min(kRows, source_->rows());
   const std::size_t step = source_->rows_per_request();
-  for (std::size_t first = 0; first < count; first += step) {
+  const bool has_code = !version_.plan().architecture().latent().has_none();
+  for (std::size_t first = 0; has_code && first < count; first += step) {
     v1::EncodeRequest request;
     *request.mutable_model() = target_.selector();
     *request.mutable_rows() = source_->Slice(first, std::min(step, count - first));
@@ -116,8 +115,9 @@ absl::Status ReportPictures::Prepare() {
     deviation_[i % codes_.columns] += std::pow(codes_.cells[i] - mean_[i % codes_.columns], 2) / n;
   }
   for (double& deviation : deviation_) deviation = std::sqrt(deviation);
-  const std::size_t wanted = images() && sparse() ? count : std::min(count, kShown);
-  LATENT_ASSIGN_OR_RETURN(rows_, FetchRows(context_, target_, *source_, wanted));
+  std::size_t wanted = images() && sparse() ? count : kShown;
+  if (rounds()) wanted = std::max(wanted, RoundedRows());
+  LATENT_ASSIGN_OR_RETURN(rows_, FetchRows(context_, target_, *source_, std::min(count, wanted)));
   return absl::OkStatus();
 }
 
@@ -156,7 +156,7 @@ ReportPictures::PictureOr ReportPictures::Reconstructions() {
   LATENT_RETURN_IF_ERROR(rebuilt.Append(response.reconstruction()));
   const Matrix error = AbsoluteError(*look_, rows, rebuilt);
   return Strips("Reconstructions",
-                absl::StrCat("The first ", source_->description(),
+                absl::StrCat("The first ", count, " of ", source_->description(),
                              ": the rows, what the model makes of them, and the error of each "
                              "cell, brighter for more."),
                 {{"row", &rows}, {"rebuilt", &rebuilt}, {"|error|", &error, true}},
@@ -171,8 +171,13 @@ ReportPictures::PictureOr ReportPictures::Samples() {
   LATENT_ASSIGN_OR_RETURN(const auto response, context_.client().Sample(request, context_.Call()));
   Matrix rows;
   LATENT_RETURN_IF_ERROR(rows.Append(response.rows()));
-  return Strips("Samples", "64 new rows, decoded from draws of the version's prior; seed 0.",
-                {{"", &rows}}, 16);
+  const bool fitted = !version_.plan().training().sampler().has_automatic();
+  return Strips(
+      "Samples",
+      absl::StrCat(kSamples, " new rows, decoded from draws of ",
+                   fitted ? "what was fitted to the training rows' codes" : "the version's prior",
+                   "; seed 0."),
+      {{"", &rows}}, 16);
 }
 
 ReportPictures::PictureOr ReportPictures::Scatter() const {
@@ -200,72 +205,11 @@ ReportPictures::PictureOr ReportPictures::Losses() {
   }
   LATENT_ASSIGN_OR_RETURN(const auto events, StoredEvents(context_, job->job()));
   const std::vector<CurvePlot> plots = LossPlots(events);
-  if (plots.empty()) {
+  if (plots.empty() || version_.plan().total_updates() == 0) {
     return absl::NotFoundError("No loss curves: the solution in closed form has no epochs.");
   }
   LATENT_ASSIGN_OR_RETURN(Canvas canvas, DrawCurves(plots));
   return ReportPicture{"Training", "Losses after each epoch.", std::move(canvas)};
-}
-
-ReportPictures::PictureOr ReportPictures::Traversals() {
-  const std::vector<std::size_t> units = Descending(deviation_, kUnits);
-  Matrix codes{.columns = codes_.columns, .cells = {}};
-  for (const std::size_t unit : units) {
-    for (std::size_t s = 0; s < kSteps; ++s) {
-      std::vector<float> code(mean_.begin(), mean_.end());
-      code[unit] += static_cast<float>(Offset(s, kSteps) * deviation_[unit]);
-      codes.cells.insert(codes.cells.end(), code.begin(), code.end());
-    }
-  }
-  LATENT_ASSIGN_OR_RETURN(const Matrix rows, Decode(codes));
-  std::vector<Matrix> lines(units.size());
-  std::vector<Strip> strips;
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    const auto cells = rows.Rows(u * kSteps, kSteps);
-    lines[u] = {.columns = rows.columns, .cells = {cells.begin(), cells.end()}};
-    strips.push_back({absl::StrCat("entry ", units[u]), &lines[u]});
-  }
-  return Strips("Traversals",
-                "One code entry a line, moved from 2.5 deviations below its mean to 2.5 above, the "
-                "others held at theirs; the entries that vary most, from the top.",
-                strips, kSteps);
-}
-
-ReportPictures::PictureOr ReportPictures::Manifold() {
-  Matrix codes{.columns = 2, .cells = {}};
-  for (std::size_t y = 0; y < kSide; ++y) {
-    for (std::size_t x = 0; x < kSide; ++x) {
-      codes.cells.push_back(static_cast<float>(mean_[0] + Offset(x, kSide) * deviation_[0]));
-      codes.cells.push_back(static_cast<float>(mean_[1] - Offset(y, kSide) * deviation_[1]));
-    }
-  }
-  LATENT_ASSIGN_OR_RETURN(const Matrix rows, Decode(codes));
-  return Strips("Manifold",
-                "The plane of codes, decoded: 2.5 deviations around the mean, code 0 to the right, "
-                "code 1 upwards.",
-                {{"", &rows}}, kSide);
-}
-
-ReportPictures::PictureOr ReportPictures::StrongestInputs() const {
-  const std::vector<std::size_t> units = Descending(deviation_, kUnits);
-  std::vector<Matrix> lines(units.size());
-  std::vector<Strip> strips;
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    std::vector<double> strength;
-    for (std::size_t r = 0; r < codes_.rows(); ++r) {
-      strength.push_back(std::abs(codes_.row(r)[units[u]]));
-    }
-    lines[u].columns = rows_.columns;
-    for (const std::size_t r : Descending(strength, std::min(kInputs, rows_.rows()))) {
-      lines[u].cells.insert(lines[u].cells.end(), rows_.row(r).begin(), rows_.row(r).end());
-    }
-    strips.push_back({absl::StrCat("entry ", units[u]), &lines[u]});
-  }
-  return Strips("Strongest inputs",
-                absl::StrCat("Of ", codes_.rows(),
-                             " rows those that move an entry most, one "
-                             "entry a line."),
-                strips, kInputs);
 }
 
 }  // namespace latent::cli

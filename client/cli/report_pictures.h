@@ -46,8 +46,14 @@ class ReportPictures {
   PictureOr Traversals();
   PictureOr Manifold();
   PictureOr StrongestInputs() const;
+  PictureOr RateDistortion();
+  // Code entries that vary over the rows, those that vary most first.
+  std::vector<std::size_t> ActiveUnits() const;
+  // Rows whose codes are rounded for RateDistortion.
+  std::size_t RoundedRows() const;
   bool images() const { return look_ && look_->shape.height > 1; }
   bool sparse() const;
+  bool rounds() const;
 
   Context& context_;
   const v1::ModelVersion& version_;

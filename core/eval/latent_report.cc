@@ -89,8 +89,9 @@ void DescribeSteps(const Sample& ways, LatentFigures& figures) {
     ratio.Add(length / ends);
     largest.Add(longest / (length / kSteps));
   }
-  figures.path_ratio = ratio.mean();
-  figures.largest_step = largest.mean();
+  const double none = std::numeric_limits<double>::quiet_NaN();
+  figures.path_ratio = ratio.count() > 0 ? ratio.mean() : none;
+  figures.largest_step = largest.count() > 0 ? largest.mean() : none;
 }
 
 // Mean over ways of the greatest distance from the nearest code.
@@ -128,6 +129,14 @@ double MeanDistance(const Sample& a, const Sample& b) {
   Mean mean;
   for (std::size_t r = 0; r < a.rows; ++r) mean.Add(Distance(a.view().row(r), b.view().row(r)));
   return mean.mean() / std::sqrt(static_cast<double>(a.columns));
+}
+
+bool AllAlike(const Sample& codes) {
+  for (std::size_t r = 1; r < codes.rows; ++r) {
+    const auto row = codes.view().row(r), first = codes.view().row(0);
+    if (!std::equal(row.begin(), row.end(), first.begin())) return false;
+  }
+  return true;
 }
 
 struct NamedFigure {
@@ -200,6 +209,7 @@ absl::Status AddLatentReport(const EvaluationInput& input, MetricList& metrics) 
   const std::size_t entries = input.model.latent_dim();
   if (entries > kMaxEntries || input.rows().rows < kMinRows) return absl::OkStatus();
   LATENT_ASSIGN_OR_RETURN(Sample codes, CodeSample(input, input.part, kReportRows));
+  if (AllAlike(codes)) return absl::OkStatus();  // no space to speak of: every ill would look cured
   const std::size_t count = codes.rows;
   Workspace workspace;
   // In pieces, so that the workspace stays small.
@@ -225,6 +235,7 @@ absl::Status AddLatentReport(const EvaluationInput& input, MetricList& metrics) 
   LATENT_RETURN_IF_ERROR(input.CheckStop());
   LATENT_ASSIGN_OR_RETURN(const LatentFigures reference, DescribeReferenceGaussian(count, entries));
   for (const NamedFigure& figure : kFigures) {
+    if (!std::isfinite(figures.*figure.value)) continue;
     metrics.Add(figure.name, figures.*figure.value, input.part);
     metrics.Add(absl::StrCat(figure.name, "_reference"), reference.*figure.value, input.part);
   }

@@ -57,7 +57,7 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "code values beyond 1e-5 in magnitude, counted over the code"},
     {"code_density", "1", Better::kNeither, "share of code values beyond 1e-5 in magnitude"},
     {"dead_units", "1", Better::kLower, "code entries that no row brings beyond 1e-5 in magnitude"},
-    {"code_bits_float32", "bits/row", Better::kLower, "a code as Encode sends it by default"},
+    {"code_bits_float32", "bits/row", Better::kLower, "a code in the format FLOAT32"},
     {"code_bits_float16", "bits/row", Better::kLower, "a code in the format FLOAT16"},
     {"code_bits_int8", "bits/row", Better::kLower, "a code in the format INT8"},
     {"int8_entropy_bits", "bits/row", Better::kLower,
@@ -103,7 +103,8 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
     {"latent_hole_rate", "1", Better::kLower,
      "gaps: share of draws from the Gaussian fitted to the codes that are further from the nearest "
      "code than 99 % of the codes are from each other (entries standardised). All latent_ figures: "
-     "at most 1000 evenly spaced rows; absent below 20 rows or above 1024 entries"},
+     "at most 1000 evenly spaced rows; absent below 20 rows, above 1024 entries, and where all "
+     "codes are the same"},
     {"latent_hole_rate_reference", "1", Better::kNeither,
      "the same of as many draws of N(0, I) of the same dimension in place of the codes: what a "
      "latent space without that ill shows. So for every _reference"},
