@@ -10,7 +10,7 @@ import foreign_client_test
 from verdict import Part, judge
 
 
-def submit_to_answer(rig, model, config):
+def submit_to_answer(rig, model, dataset, config):
     """Seconds from the submission until Encode answers, and the job."""
     from latent.v1 import inference_service_pb2, inference_service_pb2_grpc
     request = inference_service_pb2.EncodeRequest()
@@ -20,7 +20,7 @@ def submit_to_answer(rig, model, config):
     with grpc.insecure_channel(rig.server.address) as channel:
         stub = inference_service_pb2_grpc.InferenceServiceStub(channel)
         begin = time.monotonic()
-        job = rig.server.json("train", model, "--dataset", "fashion", "--config", config)["id"]
+        job = rig.server.json("train", model, "--dataset", dataset, "--config", config)["id"]
         while True:
             try:
                 assert stub.Encode(request, timeout=30).answered_by.version == 1
@@ -43,13 +43,13 @@ def turnaround(rig, table):
     config = rig.folder / "turnaround.json"
     config.write_text(json.dumps({"preset": "plain", "training": {"solver": {"gradient": {
         "epochs": epochs, "earlyStopping": {"enabled": False}}}}}))
-    rig.lab.dataset("fashion")
-    before, job = submit_to_answer(rig, "before", config)
-    alone = rig.library.ask(f"train {rig.folder / 'state/datasets/default/fashion'} "
+    dataset = rig.few_images() if rig.quick else rig.lab.dataset("fashion")
+    before, job = submit_to_answer(rig, "before", dataset, config)
+    alone = rig.library.ask(f"train {rig.folder / 'state/datasets/default' / dataset / 'data'} "
                             f"{rig.version_directory('before') / 'plan.json'}")
-    after, _ = submit_to_answer(rig, "after", config)
-    judge(table, "submit → first answer from the new version, `plain`, 60,000 images, "
-          f"{epochs} epochs, against training alone",
+    after, _ = submit_to_answer(rig, "after", dataset, config)
+    judge(table, "submit → first answer from the new version, `plain`, "
+          f"{'2,000' if rig.quick else '60,000'} images, {epochs} epochs, against training alone",
           Part(statistics.mean((before, after)) / alone["seconds"], "≤", 1.15, 1.05, "{:.2f}×"),
           note=f"{before:.1f} and {after:.1f} s; between them the library by the same plan, "
           f"{alone['threads']} threads: {alone['seconds']:.1f} s")
