@@ -6,14 +6,14 @@ import subprocess
 
 import numpy
 
+from plots import LEVELS
 from rig import BENCH, DEEP
 from verdict import Part, judge, not_shown
 
 WIDTHS = (784, 512, 256, 32, 256, 512, 784)
-ROWS = (1, 8, 64, 128, 256)
+ROWS = (1, 8, 64, 256)
 # KiB of a warm buffer: within the second-level cache, the last level and memory.
 BUFFERS = {"L2": 256, "L3": 4096, "memory": 262144}
-LEVELS = {"portable": "16 bytes", "avx2": "AVX2", "avx512": "AVX-512"}
 # What kernel_bench calls the products and the encoder with float32 and float16 weights.
 FORWARD = "Forward/bias_relu/{}"
 ENCODE = {"f32": ("Encode/1", "Encode/float32/1", "Encode/f32/1"),

@@ -13,6 +13,7 @@ import batches
 import curves
 import footprint
 import harness
+import hotspots
 import isolation
 import kernels
 import page
@@ -24,7 +25,7 @@ from rig import Rig
 
 # In the order of the table; a module's LINES are functions of a rig and a table.
 LINES = (kernels.LINES + serving.LINES + batches.LINES + isolation.LINES + footprint.LINES +
-         stillness.LINES + turnaround.LINES + curves.LINES)
+         stillness.LINES + turnaround.LINES + hotspots.LINES + curves.LINES)
 NOTES = pathlib.Path(__file__).parent / "notes.md"
 DATA = harness.BUILD.parent / "bench/data.json"
 
@@ -64,6 +65,7 @@ def write(rig, table):
 
 def main():
     names = {line.__name__: line for line in LINES}
+    assert len(names) == len(LINES), "two lines have the same name"
     quick = "--quick" in sys.argv
     chosen = [argument for argument in sys.argv[1:] if argument != "--quick"]
     unknown = [name for name in chosen if name not in names]

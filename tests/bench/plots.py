@@ -1,9 +1,12 @@
 """The pictures of the speed section, as PNG in docs/ by Matplotlib."""
+import math
+
 import harness
 
 DOCS = harness.SOURCE / "docs"
 NAMES = {"echo": "echo, computes nothing", "shallow": "784→32", "deep": "784-512-256-32"}
 COLOURS = {"echo": "#888888", "shallow": "#1f77b4", "deep": "#d95f02"}
+LEVELS = {"portable": "16 bytes", "avx2": "AVX2", "avx512": "AVX-512"}
 PICTURES = {"speed-throughput.png": "Throughput against concurrency, rows a request and width",
             "speed-latency.png": "Latency against concurrency",
             "speed-roofline.png": "Roofline of the forward pass"}
@@ -33,12 +36,20 @@ def series(axes, points, name, value, scale=1.0, **style):
               marker="o", markersize=3.5, color=COLOURS[name], **{"label": NAMES[name], **style})
 
 
-def over(axes, title, x, y):
+def plain(axis):
+    """Numbers as they are, in place of powers, and no ticks between."""
+    from matplotlib import ticker
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_locator(ticker.NullLocator())
+
+
+def over(axes, points, title, x, y):
     axes.set_title(title, fontsize=9)
     axes.set_xscale("log", base=2)
     axes.set_xlabel(x)
     axes.set_ylabel(y)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xticks([float(point) for point in points])
+    plain(axes.xaxis)
 
 
 def throughput(data):
@@ -50,10 +61,11 @@ def throughput(data):
     for name in ("echo", "shallow"):
         series(width, data["width"], name, lambda _, r: r["qps"], 1e-3,
                label={"echo": NAMES["echo"], "shallow": "width→32"}[name])
-    over(concurrency, "one row a call", "calls in flight", "thousand calls/s")
-    over(rows, "784 cells a row, 8 calls in flight", "rows a request", "thousand rows/s")
-    rows.set_yscale("log")
-    over(width, "one row a call, 8 in flight", "cells a row", "thousand calls/s")
+    over(concurrency, data["concurrency"], "one row a call", "calls in flight", "thousand calls/s")
+    over(rows, data["rows"], "784 cells a row, 8 calls in flight", "rows a request", "thousand rows/s")
+    rows.set_yscale("log", base=4)
+    plain(rows.yaxis)
+    over(width, data["width"], "one row a call, 8 in flight", "cells a row", "thousand calls/s")
     for one in axes[0]:
         if one is not rows:
             one.set_ylim(bottom=0)
@@ -66,10 +78,10 @@ def latency(data):
     for one, field in zip(axes[0], ("p50", "p99")):
         for name in NAMES:
             series(one, data["concurrency"], name, lambda _, r, field=field: r[field], 1e-3)
-        over(one, f"{'median' if field == 'p50' else '99th percentile'}, one row a call",
-             "calls in flight", "ms")
+        over(one, data["concurrency"],
+             f"{'median' if field == 'p50' else '99th percentile'}, one row a call", "calls in flight", "ms")
         one.set_yscale("log")
-        one.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        plain(one.yaxis)
         one.legend(frameon=False)
     save(drawing, "speed-latency.png")
 
@@ -78,26 +90,27 @@ def roofline(data):
     drawing, axes = figure(1, 6)
     one = axes[0][0]
     level = data["peaks"].get(data["level"]) or max(data["peaks"].values())
-    ends = (0.25, 512)
+    ends = (0.125, 128)
     for name, rate in data["reads"].items():
         knee = level / rate
         one.plot([ends[0], knee], [ends[0] * rate / 1e9, level / 1e9], color="#888888", linewidth=1)
-        one.annotate(f"{name}, {rate / 1e9:.0f} GB/s", (ends[0] * 1.1, ends[0] * 1.1 * rate / 1e9),
-                     fontsize=8, rotation=28, rotation_mode="anchor", va="bottom")
+        one.text(ends[0] * 1.05, ends[0] * 1.1 * rate / 1e9, f"{name}, {rate / 1e9:.0f} GB/s",
+                 fontsize=7, rotation=math.degrees(math.atan(rate / 1e9)), rotation_mode="anchor",
+                 transform_rotates_text=True, va="bottom")
     for name, peak in data["peaks"].items():
         if peak:
             one.axhline(peak / 1e9, color="#888888", linewidth=1, linestyle="--")
-            one.annotate(f"multiply-adds, {name}: {peak / 1e9:.0f}", (ends[1], peak / 1e9),
+            one.annotate(f"multiply-adds, {LEVELS[name]}: {peak / 1e9:.0f}", (ends[1], peak / 1e9),
                          fontsize=8, ha="right", va="bottom")
     for point in data["forward"]:
         at = (point["intensity"], point["flops"] / 1e9)
         one.plot(*at, marker="o", color=COLOURS["deep"], markersize=5)
         one.annotate(f"{point['rows']} row{'s' if point['rows'] > 1 else ''}", at, fontsize=8,
-                     xytext=(4, -11), textcoords="offset points")
+                     xytext=(5, -10), textcoords="offset points")
     one.set_xscale("log", base=2)
     one.set_yscale("log", base=2)
-    one.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    one.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    plain(one.xaxis)
+    plain(one.yaxis)
     one.set_xlim(*ends)
     one.set_xlabel("operations a byte of weights, inputs and outputs")
     one.set_ylabel("GFLOP/s, one thread")

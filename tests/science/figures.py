@@ -11,11 +11,10 @@ import likelihood
 import page
 import quality
 import recommendation
-import speed
 from lab import Lab
 
 FIGURES = (quality.FIGURES + codes.FIGURES + likelihood.FIGURES + recommendation.FIGURES +
-           anomaly.FIGURES + speed.FIGURES)
+           anomaly.FIGURES)
 
 # What the tests hold, beside the figures.
 HELD = """
@@ -40,10 +39,10 @@ HELD = """
 def section(table):
     return f"""# Benchmarks
 
-Every figure comes from `tests/science/run`, which trains and measures through the public RPCs and
-writes this page; `tests/science/run NAME ...`, with names of the column before the last, measures
-those lines anew and keeps the others. Closed-form figures are also held by `tests/run`. Timings on
-shared machines are noisy: they are compared as ratios of interleaved runs.
+What models are worth comes from `tests/science/run`, which trains and measures through the public RPCs
+and writes the first table; what serving and training cost comes from `tests/bench/run`, which writes the
+section [Speed](#speed). Either takes names of the column before the last, measures those lines anew
+and keeps the others. Closed-form figures are also held by `tests/run`.
 
 Measured on {page.machine()}.
 
