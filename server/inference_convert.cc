@@ -144,7 +144,7 @@ OperationOr MakeOperation(const v1::DenoiseRequest& request, ModelPtr model, Cel
   return Upcast(DenoiseOperation::Make(std::move(model), std::move(cells), std::move(options)));
 }
 
-OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, const Cells&,
+OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, const Cells& cells,
                           const OperationLimits& limits, v1::SampleResponse* response) {
   response->set_seed(request.has_seed() ? request.seed() : RandomSeed());
   return Upcast(
@@ -152,7 +152,8 @@ OperationOr MakeOperation(const v1::SampleRequest& request, ModelPtr model, cons
                             {.count = request.count(),
                              .seed = response->seed(),
                              .temperature = request.has_temperature() ? request.temperature() : 1.0,
-                             .draw = request.draw()},
+                             .draw = request.draw(),
+                             .labels = cells.labels},
                             limits));
 }
 

@@ -209,6 +209,8 @@ OperationOr InferenceServiceHandler::MakeChecked(Call& call, const ModelPtr& mod
     LATENT_ASSIGN_OR_RETURN(input,
                             ToCells(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
   }
+  const auto& labels = call.request().labels();
+  if (!labels.empty()) input.labels.assign(labels.begin(), labels.end());
   const OperationLimits limits{.rows = limits_.rows, .cells = limits_.cells};
   return MakeOperation(call.request(), model, std::move(input), limits, &call.response());
 }
@@ -258,6 +260,7 @@ absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice
   Cells cells(slice.count(), rows.columns);
   for (std::size_t r = 0; r < cells.rows; ++r) {
     rows.CopyRow(slice.offset() + r, cells.view().row(r));
+    if (rows.labels().given()) cells.labels.push_back(rows.labels()[slice.offset() + r]);
   }
   return cells;
 }

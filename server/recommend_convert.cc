@@ -75,8 +75,10 @@ OperationOr MakeOperation(const v1::RecommendRequest& request, ModelPtr model, C
                           const OperationLimits& limits, v1::RecommendResponse* response) {
   const ItemReader reader(*model, request.strict_items());
   if (request.has_item_ids()) {
+    std::vector<std::int32_t> labels = std::move(cells.labels);
     LATENT_ASSIGN_OR_RETURN(cells,
                             ReadHistories(request.item_ids(), *model, reader, limits, response));
+    cells.labels = std::move(labels);
   }
   RecommendOperation::Options options;
   if (request.has_k()) options.k = request.k();

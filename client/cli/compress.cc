@@ -86,10 +86,12 @@ absl::Status AppendPacked(const v1::EncodeResponse& encoded, CodeFile& file) {
 
 // Encodes, decodes and reconstructs a piece of rows.
 absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
-                           std::span<const float> cells, CodeFile& file, Losses& losses) {
+                           const std::vector<std::int32_t>& labels, std::span<const float> cells,
+                           CodeFile& file, Losses& losses) {
   v1::EncodeRequest encode;
   *encode.mutable_model() = target.selector();
   *encode.mutable_rows() = rows;
+  encode.mutable_labels()->Assign(labels.begin(), labels.end());
   encode.set_format(file.format);
   LATENT_ASSIGN_OR_RETURN(auto encoded, context.client().Encode(std::move(encode), context.Call()));
   target.Answered(encoded.answered_by());
@@ -98,6 +100,7 @@ absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
   v1::DecodeRequest decode;
   *decode.mutable_model() = target.selector();
   *decode.mutable_codes() = std::move(*encoded.mutable_codes());
+  decode.mutable_labels()->Assign(labels.begin(), labels.end());
   LATENT_ASSIGN_OR_RETURN(const auto decoded,
                           context.client().Decode(std::move(decode), context.Call()));
   Matrix back;
@@ -110,6 +113,7 @@ absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
   v1::ReconstructRequest reconstruct;
   *reconstruct.mutable_model() = target.selector();
   *reconstruct.mutable_rows() = std::move(rows);
+  reconstruct.mutable_labels()->Assign(labels.begin(), labels.end());
   reconstruct.set_include_error(true);
   reconstruct.set_omit_reconstruction(true);
   LATENT_ASSIGN_OR_RETURN(const auto exact,
@@ -128,11 +132,13 @@ absl::Status RunCompress(Context& context, const CompressFlags& flags) {
   v1::Dtype_Parse(absl::StrCat("DTYPE_", absl::AsciiStrToUpper(flags.format)), &file.format);
   Losses losses;
   const Matrix& cells = *source.cells();
+  LATENT_ASSIGN_OR_RETURN(const RequestLabels labels,
+                          RequestLabels::Make(context, target, flags.rows.label, source.labels()));
   LATENT_RETURN_IF_ERROR(source.ForEachRequest(
       context, "compressing", [&](std::size_t first, v1::Rows rows) -> absl::Status {
         const std::size_t count = std::min(source.rows_per_request(), source.rows() - first);
-        return CompressPiece(context, target, std::move(rows), cells.Rows(first, count), file,
-                             losses);
+        return CompressPiece(context, target, std::move(rows), labels.Of(first, count),
+                             cells.Rows(first, count), file, losses);
       }));
   file.model = target.answered_by().model();
   file.model_version = target.answered_by().version();
@@ -161,6 +167,21 @@ absl::Status RunCompress(Context& context, const CompressFlags& flags) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::vector<std::int32_t>> ReadLabelFile(const std::string& path,
+                                                        std::uint64_t rows) {
+  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::OpenCodes(path));
+  if (source.rows() != rows || source.cells()->columns != 1) {
+    return absl::InvalidArgumentError(absl::StrCat("--labels: expected one column of ", rows,
+                                                   " labels, got ", source.cells()->columns,
+                                                   " columns of ", source.rows(), " rows"));
+  }
+  std::vector<std::int32_t> labels;
+  for (const float cell : source.cells()->cells) {
+    labels.push_back(static_cast<std::int32_t>(std::lround(cell)));
+  }
+  return labels;
+}
+
 absl::Status RunDecompress(Context& context, const CompressFlags& flags) {
   LATENT_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(flags.rows.input, kMaxFileBytes));
   absl::StatusOr<CodeFile> file = ParseCodeFile(bytes);
@@ -170,6 +191,12 @@ absl::Status RunDecompress(Context& context, const CompressFlags& flags) {
   if (model.version == 0 && model.alias.empty()) model.version = file->model_version;
   model.latent_space = file->latent_space_id;
   Target target(model);
+  std::vector<std::int32_t> own;
+  if (!flags.rows.labels.empty()) {
+    LATENT_ASSIGN_OR_RETURN(own, ReadLabelFile(flags.rows.labels, file->rows));
+  }
+  LATENT_ASSIGN_OR_RETURN(const RequestLabels labels,
+                          RequestLabels::Make(context, target, flags.rows.label, std::move(own)));
   Matrix rows;
   const std::size_t step =
       std::clamp<std::size_t>((1u << 20) / std::max(file->columns, file->row_columns), 1, 1024);
@@ -177,8 +204,9 @@ absl::Status RunDecompress(Context& context, const CompressFlags& flags) {
   for (std::uint64_t first = 0; first < file->rows; first += step) {
     v1::DecodeRequest request;
     *request.mutable_model() = target.selector();
-    *request.mutable_codes()->mutable_dense() =
-        file->Slice(first, std::min<std::uint64_t>(step, file->rows - first));
+    const std::size_t count = std::min<std::uint64_t>(step, file->rows - first);
+    *request.mutable_codes()->mutable_dense() = file->Slice(first, count);
+    labels.AddTo(first, count, &request);
     LATENT_ASSIGN_OR_RETURN(const auto response,
                             context.client().Decode(std::move(request), context.Call()));
     target.Answered(response.answered_by());
@@ -211,6 +239,7 @@ void AddCompress(CLI::App& app, Context& context) {
                       "Factor on the file's values, as when its dataset was uploaded");
   command->add_option("--label-column", flags->rows.label_column,
                       "CSV column that is a label and no cell");
+  AddLabelOptions(*command, flags->rows);
   command->footer(
       "What is lost is measured and printed: the error of rows decoded from the file, beside that\n"
       "of float32 codes and the ratio that gzip reaches without loss.\n"
@@ -232,6 +261,7 @@ void AddDecompress(CLI::App& app, Context& context) {
                                              "Version (default: the one that made the file)");
   command->add_option("--alias", flags->model.alias, "The version that an alias names")
       ->excludes(version);
+  AddLabelOptions(*command, flags->rows);
   command->footer(
       "A version of another latent space is refused: its decoder would make other rows of the "
       "codes.\n"

@@ -84,6 +84,7 @@ absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const R
         v1::EncodeRequest request;
         *request.mutable_model() = target->selector();
         *request.mutable_rows() = std::move(rows);
+        source.AddLabels(first, &request);
         request.set_include_sigma(flags.include_sigma);
         request.set_include_labels(!flags.output.image.empty());
         if (flags.top_k) request.mutable_sparsify()->set_top_k(*flags.top_k);
@@ -178,13 +179,15 @@ void MakeIndices(v1::DenseRows& codes) {
 }
 
 absl::Status RunDecode(Context& context, const EncodeFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::OpenCodes(flags.rows.input));
+  LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                          RowSource::OpenCodes(context, flags.rows, flags.model));
   Target target(flags.model);
   Matrix rows;
-  LATENT_RETURN_IF_ERROR(
-      source.ForEachRequest(context, "decoding", [&](std::size_t, v1::Rows codes) -> absl::Status {
+  LATENT_RETURN_IF_ERROR(source.ForEachRequest(
+      context, "decoding", [&](std::size_t first, v1::Rows codes) -> absl::Status {
         v1::DecodeRequest request;
         *request.mutable_model() = target.selector();
+        source.AddLabels(first, &request);
         *request.mutable_codes() = std::move(codes);
         if (flags.indices) MakeIndices(*request.mutable_codes()->mutable_dense());
         LATENT_ASSIGN_OR_RETURN(const auto response,
@@ -237,6 +240,7 @@ void AddDecode(CLI::App& app, Context& context) {
   auto flags = std::make_shared<EncodeFlags>();
   AddModelOptions(*command, flags->model);
   command->add_option("--input", flags->rows.input, "File of codes: CSV or NPY")->required();
+  AddLabelOptions(*command, flags->rows);
   command->add_flag("--indices", flags->indices,
                     "The file holds indices of a vector-quantised model, as encode writes them");
   AddOutputOptions(*command, flags->output, nullptr);

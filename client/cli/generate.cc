@@ -42,6 +42,9 @@ absl::Status RunSample(Context& context, const GenerateFlags& flags) {
   request.set_count(flags.count);
   if (flags.seed) request.set_seed(*flags.seed);
   if (flags.temperature) request.set_temperature(*flags.temperature);
+  LATENT_ASSIGN_OR_RETURN(const RequestLabels labels,
+                          RequestLabels::Make(context, target, flags.rows.label));
+  labels.AddTo(0, flags.count, &request);
   request.set_draw(flags.draw);
   request.set_include_codes(!flags.codes_output.empty());
   LATENT_ASSIGN_OR_RETURN(const auto response, context.client().Sample(request, context.Call()));
@@ -70,9 +73,11 @@ absl::StatusOr<RowSource> OpenEnds(Context& context, const GenerateFlags& flags)
   if (!flags.codes.empty() && rows_given) {
     return absl::InvalidArgumentError("--codes: give either codes or rows as ends, not both");
   }
-  LATENT_ASSIGN_OR_RETURN(RowSource source, flags.codes.empty()
-                                                ? RowSource::Open(context, flags.rows, flags.model)
-                                                : RowSource::OpenCodes(flags.codes));
+  RowFlags codes = flags.rows;
+  codes.input = flags.codes;
+  LATENT_ASSIGN_OR_RETURN(RowSource source,
+                          flags.codes.empty() ? RowSource::Open(context, flags.rows, flags.model)
+                                              : RowSource::OpenCodes(context, codes, flags.model));
   if (source.rows() % 2 != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected pairs of start and end, an even number of rows; got ", source.rows(),
@@ -88,6 +93,7 @@ absl::Status RunInterpolate(Context& context, const GenerateFlags& flags) {
   *request.mutable_model() = target.selector();
   v1::Rows& ends = flags.codes.empty() ? *request.mutable_rows() : *request.mutable_codes();
   ends = source.Slice(0, source.rows());
+  source.AddLabels(0, source.rows(), &request);
   request.set_steps(flags.steps);
   request.set_path(flags.path == "slerp" ? v1::InterpolateRequest::PATH_SLERP
                                          : v1::InterpolateRequest::PATH_LERP);
@@ -121,10 +127,14 @@ void AddSample(CLI::App& app, Context& context) {
   command->add_option("--count", flags->count, "Number of rows")->capture_default_str();
   command->add_option("--seed", flags->seed, "Same seed, same rows (default: the server's choice)");
   command->add_option("--temperature", flags->temperature, "Factor on the prior's deviation");
+  command->add_option("--label", flags->rows.label,
+                      "Label of the rows, by value or name (conditional models)");
   command->add_flag("--draw", flags->draw, "Draw cells rather than take their mean");
   command->add_option("--codes-output", flags->codes_output, "File for the codes of the rows");
   AddOutputOptions(*command, flags->output, "PNG file for a grid of the rows");
-  command->footer("Example:\n  latent sample --model faces --count 60 --seed 7 --image faces.png");
+  command->footer(
+      "Examples:\n  latent sample --model faces --count 60 --seed 7 --image faces.png\n"
+      "  latent sample --model digits --label 3 --image threes.png");
   OnCommand(*command, context, flags, RunSample);
 }
 
@@ -145,7 +155,8 @@ void AddInterpolate(CLI::App& app, Context& context) {
       ->check(CLI::Range(1, 512))
       ->capture_default_str();
   command->footer(
-      "Rows 0 and 1 are the first pair, rows 2 and 3 the second, and so on.\n"
+      "Rows 0 and 1 are the first pair, rows 2 and 3 the second, and so on. To conditional models\n"
+      "both ends of a pair must have the same label.\n"
       "Example:\n"
       "  latent interpolate --model faces --dataset faces --count 8 --steps 12 --image ways.png");
   OnCommand(*command, context, flags, RunInterpolate);

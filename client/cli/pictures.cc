@@ -68,6 +68,7 @@ absl::StatusOr<Matrix> FetchRows(Context& context, const Target& target, const R
     v1::DenoiseRequest request;
     *request.mutable_model() = target.selector();
     *request.mutable_rows() = source.Slice(first, std::min(step, count - first));
+    source.AddLabels(first, std::min(step, count - first), &request);
     request.mutable_add_noise()->set_kind(v1::AddNoise::KIND_GAUSSIAN);
     LATENT_ASSIGN_OR_RETURN(const auto response,
                             context.client().Denoise(std::move(request), context.Call()));

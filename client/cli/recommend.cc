@@ -1,5 +1,6 @@
 // latent recommend.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
@@ -52,12 +53,19 @@ class Recommender {
     v1::RecommendRequest request = RecommendRequestOf(flags_, target_);
     v1::ItemHistory* history = request.mutable_item_ids()->add_rows();
     for (const std::string& id : ItemIds(flags_.items)) history->add_item_ids(id);
+    LATENT_ASSIGN_OR_RETURN(const RequestLabels labels,
+                            RequestLabels::Make(context_, target_, flags_.rows.label));
+    labels.AddTo(0, 1, &request);
     return Send(std::move(request));
   }
   absl::Status SendRows() {
     LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context_, flags_.rows));
-    return source.ForEachRequest(context_, "recommending", [&](std::size_t, v1::Rows rows) {
+    LATENT_ASSIGN_OR_RETURN(
+        const RequestLabels labels,
+        RequestLabels::Make(context_, target_, flags_.rows.label, source.labels()));
+    return source.ForEachRequest(context_, "recommending", [&](std::size_t first, v1::Rows rows) {
       v1::RecommendRequest request = RecommendRequestOf(flags_, target_);
+      labels.AddTo(first, std::min(source.rows_per_request(), source.rows() - first), &request);
       *request.mutable_rows() = std::move(rows);
       return Send(std::move(request));
     });

@@ -34,9 +34,10 @@ absl::Status RunReconstruct(Context& context, const ReconstructFlags& flags) {
   Matrix rebuilt;
   double squared_error = 0;
   LATENT_RETURN_IF_ERROR(source.ForEachRequest(
-      context, "reconstructing", [&](std::size_t, v1::Rows rows) -> absl::Status {
+      context, "reconstructing", [&](std::size_t first, v1::Rows rows) -> absl::Status {
         v1::ReconstructRequest request;
         *request.mutable_model() = target.selector();
+        source.AddLabels(first, &request);
         *request.mutable_rows() = std::move(rows);
         request.set_include_error(true);
         LATENT_ASSIGN_OR_RETURN(const auto response,
@@ -125,6 +126,7 @@ absl::StatusOr<Denoised> Denoise(Context& context, const ReconstructFlags& flags
       context, "denoising", [&](std::size_t first, v1::Rows rows) -> absl::Status {
         v1::DenoiseRequest request;
         *request.mutable_model() = target->selector();
+        source.AddLabels(first, &request);
         if (!missing.empty()) {
           const std::size_t columns = rows.dense().columns();
           request.set_missing(missing.substr(first * columns, rows.dense().data().size() / 4));

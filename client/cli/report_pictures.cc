@@ -125,6 +125,11 @@ absl::StatusOr<Matrix> ReportPictures::Decode(const Matrix& codes) {
   v1::DecodeRequest request;
   *request.mutable_model() = target_.selector();
   *request.mutable_codes()->mutable_dense() = ToDenseRows(codes, 0, codes.rows());
+  // Of a conditional version all are shown as rows of its first label.
+  const auto& classes = version_.plan().architecture().condition().label().classes();
+  for (std::size_t r = 0; r < codes.rows() && !classes.empty(); ++r) {
+    request.add_labels(classes[0].label());
+  }
   LATENT_ASSIGN_OR_RETURN(const auto response,
                           context_.client().Decode(std::move(request), context_.Call()));
   Matrix rows;
@@ -168,16 +173,23 @@ ReportPictures::PictureOr ReportPictures::Samples() {
   *request.mutable_model() = target_.selector();
   request.set_count(kSamples);
   request.set_seed(0);
+  const auto& classes = version_.plan().architecture().condition().label().classes();
+  for (int i = 0; i < static_cast<int>(kSamples) && !classes.empty(); ++i) {
+    request.add_labels(classes[i % classes.size()].label());
+  }
   LATENT_ASSIGN_OR_RETURN(const auto response, context_.client().Sample(request, context_.Call()));
   Matrix rows;
   LATENT_RETURN_IF_ERROR(rows.Append(response.rows()));
   const bool fitted = !version_.plan().training().sampler().has_automatic();
-  return Strips(
-      "Samples",
-      absl::StrCat(kSamples, " new rows, decoded from draws of ",
-                   fitted ? "what was fitted to the training rows' codes" : "the version's prior",
-                   "; seed 0."),
-      {{"", &rows}}, 16);
+  const std::size_t side =
+      classes.empty() || classes.size() > 16 ? 16 : static_cast<std::size_t>(classes.size());
+  return Strips("Samples",
+                absl::StrCat(kSamples, " new rows, decoded from draws of ",
+                             fitted ? "what was fitted to the training rows' codes"
+                                    : "the version's prior",
+                             "; seed 0.",
+                             classes.empty() ? "" : " Labels in their order, from the left."),
+                {{"", &rows}}, side);
 }
 
 ReportPictures::PictureOr ReportPictures::Scatter() const {

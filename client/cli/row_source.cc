@@ -57,9 +57,20 @@ void AddRowOptions(CLI::App& command, RowFlags& flags) {
   add("--value-scale", flags.value_scale,
       "Factor on the file's values, as when its dataset was uploaded");
   add("--label-column", flags.label_column, "CSV column that is a label and no cell");
-  add("--labels", flags.labels, "File of labels, one a row, for coloured scatters");
+  AddLabelOptions(command, flags);
   command.add_flag("--header", flags.header, "The CSV file has a header")->group(kGroup);
   command.add_flag("--no-header", flags.no_header, "The CSV file has none")->group(kGroup);
+}
+
+void AddLabelOptions(CLI::App& command, RowFlags& flags) {
+  command
+      .add_option("--labels", flags.labels,
+                  "File of labels, one a row: for conditional models and coloured scatters")
+      ->group(kGroup);
+  command
+      .add_option("--label", flags.label,
+                  "Label of all rows, by value or name (conditional models)")
+      ->group(kGroup);
 }
 
 absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flags,
@@ -92,6 +103,9 @@ absl::StatusOr<RowSource> RowSource::OpenWith(Context& context, const RowFlags& 
     LATENT_RETURN_IF_ERROR(source.AskDataset(context, flags));
   }
   if (!flags.labels.empty()) LATENT_RETURN_IF_ERROR(source.ReadLabels(flags));
+  if (model == nullptr) return source;
+  LATENT_ASSIGN_OR_RETURN(source.request_labels_, RequestLabels::Make(context, Target(*model),
+                                                                      flags.label, source.labels_));
   return source;
 }
 
@@ -101,6 +115,15 @@ absl::StatusOr<RowSource> RowSource::OpenCodes(const std::string& path) {
   flags.value_scale = 1;
   RowSource source;
   LATENT_RETURN_IF_ERROR(source.ReadFile(flags));
+  return source;
+}
+
+absl::StatusOr<RowSource> RowSource::OpenCodes(Context& context, const RowFlags& flags,
+                                               const ModelFlags& model) {
+  LATENT_ASSIGN_OR_RETURN(RowSource source, OpenCodes(flags.input));
+  if (!flags.labels.empty()) LATENT_RETURN_IF_ERROR(source.ReadLabels(flags));
+  LATENT_ASSIGN_OR_RETURN(source.request_labels_,
+                          RequestLabels::Make(context, Target(model), flags.label, source.labels_));
   return source;
 }
 

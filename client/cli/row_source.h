@@ -2,6 +2,7 @@
 #ifndef LATENT_CLIENT_CLI_ROW_SOURCE_H_
 #define LATENT_CLIENT_CLI_ROW_SOURCE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -12,6 +13,7 @@
 #include "client/cli/answer.h"
 #include "client/cli/context.h"
 #include "client/cli/matrix.h"
+#include "client/cli/request_labels.h"
 #include "latent/v1/rows.pb.h"
 #include "latent/v1/spec.pb.h"
 
@@ -22,13 +24,15 @@ class App;
 namespace latent::cli {
 
 struct RowFlags {
-  std::string input, label_column, labels, dataset, part = "test";
+  std::string input, label_column, labels, label, dataset, part = "test";
   std::optional<double> value_scale;
   bool header = false, no_header = false;
   std::uint64_t offset = 0;
   std::optional<std::uint64_t> count;
 };
 void AddRowOptions(CLI::App& command, RowFlags& flags);
+// Of them --labels and --label alone.
+void AddLabelOptions(CLI::App& command, RowFlags& flags);
 
 class RowSource {
  public:
@@ -42,6 +46,9 @@ class RowSource {
   static absl::StatusOr<RowSource> Open(Context& context, const RowFlags& flags);
   // A file whose cells are codes: read as they are.
   static absl::StatusOr<RowSource> OpenCodes(const std::string& path);
+  // The same, --input of `flags`, for `model`, which may want labels.
+  static absl::StatusOr<RowSource> OpenCodes(Context& context, const RowFlags& flags,
+                                             const ModelFlags& model);
 
   std::size_t rows() const { return rows_; }
   // "test rows 0 to 99 of digits" or "rows 0 to 99 of digits.csv".
@@ -57,6 +64,17 @@ class RowSource {
   // Names of labels 0, 1, 2, ..., if the dataset has them.
   const std::vector<std::string>& label_names() const { return label_names_; }
   v1::Rows Slice(std::size_t first, std::size_t count) const;
+  // Gives a request for those rows their labels, if the model that the rows are for reads them. Of
+  // a dataset's rows the server knows them.
+  template <typename Request>
+  void AddLabels(std::size_t first, std::size_t count, Request* request) const {
+    request_labels_.AddTo(first, count, request);
+  }
+  // Likewise for the request that ForEachRequest sends from row `first` on.
+  template <typename Request>
+  void AddLabels(std::size_t first, Request* request) const {
+    AddLabels(first, std::min(rows_per_request(), rows_ - first), request);
+  }
   // Rows that one request carries: bounded by the server's limits and by memory.
   std::size_t rows_per_request() const;
 
@@ -80,6 +98,7 @@ class RowSource {
   std::string description_;
   std::optional<Matrix> cells_;
   std::vector<std::int32_t> labels_;
+  RequestLabels request_labels_;
   bool is_table_ = false;
   std::vector<std::string> ids_;
   std::vector<std::string> label_names_;

@@ -72,10 +72,11 @@ absl::Status RunScore(Context& context, const ScoreFlags& flags) {
   Target target(flags.model);
   std::vector<v1::RowScore> scores;
   double threshold = 0;
-  LATENT_RETURN_IF_ERROR(
-      source.ForEachRequest(context, "scoring", [&](std::size_t, v1::Rows rows) -> absl::Status {
+  LATENT_RETURN_IF_ERROR(source.ForEachRequest(
+      context, "scoring", [&](std::size_t first, v1::Rows rows) -> absl::Status {
         v1::ScoreRequest request;
         *request.mutable_model() = target.selector();
+        source.AddLabels(first, &request);
         *request.mutable_rows() = std::move(rows);
         if (flags.threshold) request.set_threshold(*flags.threshold);
         request.set_top_features(flags.top_features);

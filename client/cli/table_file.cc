@@ -127,13 +127,18 @@ std::vector<std::size_t> PlacesOf(const FileColumns& layout) {
 
 }  // namespace
 
-absl::StatusOr<v1::DatasetSchema> FetchSchema(Context& context, const Target& target) {
+absl::StatusOr<v1::TrainingPlan> FetchPlan(Context& context, const Target& target) {
   v1::GetModelVersionRequest request;
   request.set_model(target.selector().model());
   if (target.selector().has_version()) request.set_version(target.selector().version());
   if (target.selector().has_alias()) request.set_alias(target.selector().alias());
   LATENT_ASSIGN_OR_RETURN(auto response, context.client().GetModelVersion(request, context.Call()));
-  return std::move(*response.mutable_version()->mutable_plan()->mutable_data());
+  return std::move(*response.mutable_version()->mutable_plan());
+}
+
+absl::StatusOr<v1::DatasetSchema> FetchSchema(Context& context, const Target& target) {
+  LATENT_ASSIGN_OR_RETURN(v1::TrainingPlan plan, FetchPlan(context, target));
+  return std::move(*plan.mutable_data());
 }
 
 bool IsTable(const v1::DatasetSchema& schema) { return schema.column_groups_size() > 0; }

@@ -16,7 +16,9 @@
 
 namespace latent::cli {
 
-// What the version that answers, or will, was trained on.
+// How the version that answers, or will, was made.
+absl::StatusOr<v1::TrainingPlan> FetchPlan(Context& context, const Target& target);
+// What it was trained on.
 absl::StatusOr<v1::DatasetSchema> FetchSchema(Context& context, const Target& target);
 
 // Whether rows are more than the numbers of a file: categories, or cells that may be missing.

@@ -33,6 +33,7 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--code-activation", flags.code_activation, "Of a deterministic code; same names");
   AddSwitch(command, "tied", flags.tied, "Decoder weights are the encoder's, transposed", kParts);
   add("--scaling", flags.scaling, "none, min-max, standardise or l2-row");
+  add("--condition", flags.condition, "none, or label: tell encoder and decoder each row's label");
   add("--corruption", flags.corruption,
       "none, gaussian:SIGMA, masking:FRACTION, dropout:FRACTION or salt-and-pepper:FRACTION");
   add("--likelihood", flags.likelihood,
@@ -110,7 +111,7 @@ void AddTrainOptions(CLI::App& command, TrainFlags& flags) {
   command.add_option("--dataset", flags.dataset, "Dataset to train on");
   command.add_option("--preset", flags.preset,
                      "pca, plain (default), conv, denoising, sparse, contractive, topk, vae, "
-                     "beta-vae, iwae, dlgm, "
+                     "beta-vae, iwae, dlgm, cvae, "
                      "vq-vae, wae, mult-dae, mult-vae, ease, table: see latent info");
   command.add_option("--config", flags.config,
                      "TrainJobSpec as JSON; the other options go over it");

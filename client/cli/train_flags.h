@@ -23,7 +23,7 @@ struct TrainFlags {
   // Parts of the model.
   std::optional<std::uint32_t> latent_dim, k;
   std::optional<std::string> hidden, activation, code_activation;
-  std::string scaling, corruption, likelihood, l1_per_layer, l2_per_layer;
+  std::string scaling, corruption, likelihood, condition, l1_per_layer, l2_per_layer;
   std::optional<double> beta, kl_warm_up, free_bits, kl_sparsity, rho, contractive, l1, l1_code,
       l1_decoder, l2;
   std::optional<std::uint32_t> draws;

@@ -136,6 +136,12 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
   if (!flags.scaling.empty()) {
     LATENT_RETURN_IF_ERROR(SetScaling(flags.scaling, model->mutable_scaling()));
   }
+  if (!flags.condition.empty()) {
+    LATENT_ASSIGN_OR_RETURN(const auto parsed,
+                            ParseKind("--condition", flags.condition, {"none", "label"}));
+    if (parsed.Is("none")) model->mutable_condition()->mutable_none();
+    if (parsed.Is("label")) model->mutable_condition()->mutable_label();
+  }
   if (!flags.corruption.empty()) {
     LATENT_RETURN_IF_ERROR(SetCorruption(flags.corruption, model->mutable_corruption()));
   }

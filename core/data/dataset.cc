@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cassert>
+#include <iterator>
+#include <set>
 #include <utility>
 
 namespace latent {
@@ -88,6 +90,15 @@ std::uint64_t DatasetInfo::stored_cells() const {
   return cells;
 }
 
+std::vector<std::int32_t> DistinctLabels(std::span<const std::int32_t> labels) {
+  std::set<std::int32_t> distinct;
+  for (const std::int32_t label : labels) {
+    distinct.insert(label);
+    if (distinct.size() > kMaxListedLabels + 1) distinct.erase(std::prev(distinct.end()));
+  }
+  return {distinct.begin(), distinct.end()};
+}
+
 v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
   v1::DatasetSchema schema;
   schema.set_dataset(info.name);
@@ -117,7 +128,9 @@ v1::DatasetSchema SchemaOf(const DatasetInfo& info) {
 }
 
 RowsView RowsFor(const v1::ModelSpec& spec, const Dataset& dataset, v1::Part part) {
-  const RowsView rows = dataset.rows(part);
+  RowsView rows = dataset.rows(part);
+  if (spec.condition().has_label() && dataset.info().has_labels)
+    rows = rows.WithLabels(dataset.labels(part));
   const MissingMask missing = dataset.missing(part);
   return spec.likelihood().has_mixed() && missing.any() ? rows.WithMissing(missing.bits()) : rows;
 }
@@ -136,6 +149,7 @@ std::shared_ptr<const Dataset> MakeDataset(DatasetInfo info, InMemoryPart train,
     assert(rows.cells.size() % info.columns == 0);
     info.part_rows[static_cast<std::size_t>(part)] = rows.cells.size() / info.columns;
     info.has_labels = info.has_labels || !rows.labels.empty();
+    info.part_labels[static_cast<std::size_t>(part)] = DistinctLabels(rows.labels);
     info.may_miss = info.may_miss || !rows.missing.empty();
     if (rows.cells.empty()) continue;
     const auto [low, high] = std::minmax_element(rows.cells.begin(), rows.cells.end());

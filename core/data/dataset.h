@@ -20,6 +20,8 @@
 
 namespace latent {
 
+inline constexpr std::size_t kMaxListedLabels = 4096;
+
 // What is known of a dataset without its rows.
 struct DatasetInfo {
   std::string name = {};
@@ -31,6 +33,9 @@ struct DatasetInfo {
   std::array<std::uint64_t, 4> part_rows{};    // by v1::Part
   bool has_labels = false;
   std::vector<std::string> label_names = {};
+  // The labels that each part's rows have, rising, by v1::Part: at most kMaxListedLabels + 1 of
+  // them, the first ones. Empty without labels, and of datasets stored before they were listed.
+  std::array<std::vector<std::int32_t>, 4> part_labels = {};
   double min = 0, max = 0;                    // over all parts, zeros that are not stored included
   double train_min = 0, train_max = 0;        // over TRAIN
   bool sparse = false;                        // only cells that are not 0 are stored
@@ -44,9 +49,15 @@ struct DatasetInfo {
   bool may_miss = false;  // Dataset::missing says which cells have no value
 
   std::uint64_t rows(v1::Part part) const { return part_rows[static_cast<std::size_t>(part)]; }
+  const std::vector<std::int32_t>& labels(v1::Part part) const {
+    return part_labels[static_cast<std::size_t>(part)];
+  }
   // Cells that are stored, of all parts; of dense rows all of them.
   std::uint64_t stored_cells() const;
 };
+
+// Each of the labels once, as DatasetInfo::part_labels lists them.
+std::vector<std::int32_t> DistinctLabels(std::span<const std::int32_t> labels);
 
 // What a model keeps of it.
 v1::DatasetSchema SchemaOf(const DatasetInfo& info);
@@ -85,7 +96,8 @@ class Dataset {
 };
 
 // A part's rows as a model of that spec takes them: where it leaves cells without a value out of
-// its loss they are NaN, elsewhere they hold their column's mean.
+// its loss they are NaN, elsewhere they hold their column's mean; with their labels, if it reads
+// them.
 RowsView RowsFor(const v1::ModelSpec& spec, const Dataset& dataset, v1::Part part);
 
 // A dataset whose rows a caller made; for tests and tools.

@@ -52,6 +52,7 @@ nlohmann::json ToJson(const DatasetInfo& info, const DatasetHashes& hashes) {
     nlohmann::json& entry = json["parts"][PartFileStem(part)];
     entry["rows"] = info.part_rows[index];
     if (info.sparse) entry["stored_cells"] = info.part_cells[index];
+    if (info.has_labels) entry["labels"] = info.part_labels[index];
     for (const PartFile file : kPartFiles) {
       const std::string& hash = hashes[index][static_cast<std::size_t>(file)];
       if (!hash.empty()) entry[HashKey(file)] = hash;
@@ -96,6 +97,8 @@ StoredDatasetInfo FromJson(const nlohmann::json& json) {
     const nlohmann::json& entry = json.at("parts").at(PartFileStem(part));
     entry.at("rows").get_to(info.part_rows[index]);
     if (info.sparse) entry.at("stored_cells").get_to(info.part_cells[index]);
+    // Absent in files of before.
+    info.part_labels[index] = entry.value("labels", std::vector<std::int32_t>());
     for (const PartFile file : kPartFiles) {
       stored.hashes[index][static_cast<std::size_t>(file)] =
           entry.value(HashKey(file), std::string());

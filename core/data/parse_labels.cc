@@ -62,6 +62,7 @@ absl::Status Parser::WriteLabels() {
   for (const v1::Part part : kDatasetParts) {
     const auto index = static_cast<std::size_t>(part);
     if (labels_[index].empty()) continue;
+    info_.part_labels[index] = DistinctLabels(labels_[index]);
     const std::string path = PartPath(dir_, PartFileStem(part), PartFile::kLabels);
     LATENT_ASSIGN_OR_RETURN(HashingFile file, HashingFile::Create(path));
     LATENT_RETURN_IF_ERROR(file.Append(BytesOf(std::span<const std::int32_t>(labels_[index]))));

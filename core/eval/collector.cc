@@ -15,7 +15,7 @@ class BatchPass {
     if (model.variational()) sigma_.resize(codes_.size());
   }
 
-  EvaluationBatch Run(MatrixView<const float> rows, std::size_t first_row) {
+  EvaluationBatch Run(const LabelledRows& rows, std::size_t first_row) {
     const std::size_t n = rows.rows;
     const Matrix codes(codes_.data(), n, model_.latent_dim());
     ForwardOutputs outputs;

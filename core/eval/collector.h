@@ -38,7 +38,7 @@ bool LiesInUnitInterval(const DatasetInfo& info);
 // A part of the evaluated rows with the model's answers.
 struct EvaluationBatch {
   std::size_t first_row = 0;
-  MatrixView<const float> rows;
+  LabelledRows rows;
   MatrixView<const float> codes;  // means
   MatrixView<const float> sigma;  // Gaussian codes only
   std::span<const double> squared_error;

@@ -66,9 +66,9 @@ class Compression : public Collector {
  private:
   using Counts = std::array<std::uint32_t, 255>;
 
-  void AddErrors(MatrixView<const float> rows, ConstMatrix codes, Mean& error) {
+  void AddErrors(const LabelledRows& rows, ConstMatrix codes, Mean& error) {
     const Matrix decoded(cells_.data(), rows.rows, rows.columns);
-    input_.model.Decode(codes, decoded, workspace_);
+    input_.model.Decode({codes, rows.labels}, decoded, workspace_);
     for (std::size_t r = 0; r < rows.rows; ++r) {
       double sum = 0;
       std::size_t known = 0;

@@ -49,7 +49,7 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
     LATENT_RETURN_IF_ERROR(input.model.Corrupt(batch, corruption, seed, noisy));
     ForwardOutputs outputs;
     outputs.reconstruction = denoised;
-    input.model.Forward(noisy, outputs, workspace);
+    input.model.Forward({noisy, batch.labels}, outputs, workspace);
     noisy_error += SquaredError(batch, noisy, false);
     denoised_error += SquaredError(batch, denoised, clip);
   }

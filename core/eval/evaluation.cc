@@ -45,7 +45,7 @@ class ObjectivePass {
   }
 
   // -log p(x|z) + KL of each row, or the importance-weighted bound.
-  std::span<const double> Run(MatrixView<const float> rows, std::size_t first_row) {
+  std::span<const double> Run(const LabelledRows& rows, std::size_t first_row) {
     const std::size_t n = rows.rows;
     const std::span<double> nats = std::span(nats_).first(n);
     ForwardOutputs outputs;

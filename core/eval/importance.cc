@@ -19,7 +19,7 @@ ImportanceSampler::ImportanceSampler(const Autoencoder& model, std::size_t draws
                                      std::uint64_t seed)
     : model_(model), draws_(draws), seed_(seed) {}
 
-void ImportanceSampler::Run(MatrixView<const float> rows, std::size_t first_row,
+void ImportanceSampler::Run(const LabelledRows& rows, std::size_t first_row,
                             std::span<double> nats) {
   const std::size_t n = rows.rows;
   const std::size_t dim = model_.latent_dim();
@@ -36,8 +36,7 @@ void ImportanceSampler::Run(MatrixView<const float> rows, std::size_t first_row,
   for (std::size_t r = 0; r < n; ++r) nats[r] = log_draws - greatest_[r] - std::log(sum_[r]);
 }
 
-void ImportanceSampler::AddDraw(MatrixView<const float> rows, std::size_t first_row,
-                                std::size_t draw) {
+void ImportanceSampler::AddDraw(const LabelledRows& rows, std::size_t first_row, std::size_t draw) {
   const std::size_t n = rows.rows;
   const std::size_t dim = model_.latent_dim();
   const Matrix mean(mean_.data(), n, dim), sigma(sigma_.data(), n, dim);

@@ -26,10 +26,10 @@ class ImportanceSampler {
 
   // The estimate of each row in nats, scaled units, summed in float64; nats.size() == rows.rows.
   // Row r's draws are keyed by (seed, first_row + r), whatever else is in `rows`.
-  void Run(MatrixView<const float> rows, std::size_t first_row, std::span<double> nats);
+  void Run(const LabelledRows& rows, std::size_t first_row, std::span<double> nats);
 
  private:
-  void AddDraw(MatrixView<const float> rows, std::size_t first_row, std::size_t draw);
+  void AddDraw(const LabelledRows& rows, std::size_t first_row, std::size_t draw);
 
   const Autoencoder& model_;
   const std::size_t draws_;

@@ -81,7 +81,7 @@ class Imputation {
     model.ScaleRows(means, means);
   }
 
-  void Observe(MatrixView<const float> rows, std::size_t first_row) {
+  void Observe(const LabelledRows& rows, std::size_t first_row) {
     const Matrix hidden(hidden_.data(), rows.rows, rows.columns);
     const Matrix answers(answers_.data(), rows.rows, rows.columns);
     std::vector<std::vector<Field>> asked(rows.rows);
@@ -90,7 +90,7 @@ class Imputation {
     }
     ForwardOutputs outputs;
     outputs.reconstruction = answers;
-    model_.Forward(hidden, outputs, workspace_);
+    model_.Forward({hidden, rows.labels}, outputs, workspace_);
     model_.ScaleRows(answers, answers);
     model_.ScaleRows(rows, hidden);  // the truth, from here on
     for (std::size_t r = 0; r < rows.rows; ++r) {

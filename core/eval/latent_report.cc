@@ -53,6 +53,7 @@ absl::StatusOr<Sample> FittedDraws(const Sample& codes) {
                           FitGaussianSampler(codes.view(), [] { return absl::OkStatus(); }));
   Sample draws = Empty(codes.rows, codes.columns);
   sampler->Draw(kSampleSeed, 1, 0, draws.view());
+  draws.labels = codes.labels;
   return draws;
 }
 
@@ -64,6 +65,9 @@ Sample Ways(const Sample& codes) {
   Sample ways = Empty(pairs * (kSteps + 1), codes.columns);
   for (std::size_t p = 0; p < pairs; ++p) {
     const auto from = codes.view().row(order[2 * p]), to = codes.view().row(order[2 * p + 1]);
+    if (!codes.labels.empty()) {
+      ways.labels.insert(ways.labels.end(), kSteps + 1, codes.labels[order[2 * p]]);
+    }
     for (std::size_t s = 0; s <= kSteps; ++s) {
       const float share = static_cast<float>(s) / kSteps;
       const auto row = ways.view().row(p * (kSteps + 1) + s);
@@ -163,12 +167,12 @@ absl::StatusOr<LatentFigures> DescribeLatentSpace(Sample codes, std::size_t colu
   figures.saturation = Saturation(codes);
 
   Sample rows = Empty(ways.rows, columns);
-  decode(ways.view(), rows.view());
+  decode(ways.labelled(), rows.view());
   DescribeSteps(rows, figures);
   rows = Empty(draws.rows, columns);
   Sample again = Empty(draws.rows, draws.columns);
-  decode(draws.view(), rows.view());
-  encode(rows.view(), again.view());
+  decode(draws.labelled(), rows.view());
+  encode({rows.view(), draws.labels}, again.view());
 
   // From here on entries are standardised as the codes are.
   for (Sample* other : {&draws, &ways, &again}) {
@@ -197,7 +201,7 @@ absl::StatusOr<LatentFigures> DescribeReferenceGaussian(std::size_t n, std::size
   for (std::size_t r = 0; r < n; ++r) {
     FillNormal({.seed = kReferenceSeed, .sample = r}, codes.view().row(r));
   }
-  const RowMap same = [](ConstMatrix in, Matrix out) {
+  const RowMap same = [](const LabelledRows& in, Matrix out) {
     for (std::size_t r = 0; r < in.rows; ++r) {
       std::copy_n(in.row(r).data(), in.columns, out.row(r).data());
     }
@@ -213,17 +217,18 @@ absl::Status AddLatentReport(const EvaluationInput& input, MetricList& metrics) 
   const std::size_t count = codes.rows;
   Workspace workspace;
   // In pieces, so that the workspace stays small.
-  const auto in_pieces = [](ConstMatrix in, Matrix out, const RowMap& map) {
+  const auto in_pieces = [](const LabelledRows& in, Matrix out, const RowMap& map) {
     for (std::size_t first = 0; first < in.rows; first += kEvaluationBatchRows) {
       const std::size_t n = std::min(kEvaluationBatchRows, in.rows - first);
       map(in.slice_rows(first, n), out.slice_rows(first, n));
     }
   };
-  const RowMap decode = [&](ConstMatrix in, Matrix out) {
-    in_pieces(in, out, [&](ConstMatrix c, Matrix r) { input.model.Decode(c, r, workspace); });
+  const RowMap decode = [&](const LabelledRows& in, Matrix out) {
+    in_pieces(in, out,
+              [&](const LabelledRows& c, Matrix r) { input.model.Decode(c, r, workspace); });
   };
-  const RowMap encode = [&](ConstMatrix in, Matrix out) {
-    in_pieces(in, out, [&](ConstMatrix r, Matrix c) {
+  const RowMap encode = [&](const LabelledRows& in, Matrix out) {
+    in_pieces(in, out, [&](const LabelledRows& r, Matrix c) {
       ForwardOutputs outputs;
       outputs.codes = c;
       input.model.Forward(r, outputs, workspace);

@@ -17,7 +17,7 @@
 namespace latent {
 
 // Maps rows of one matrix to rows of another, e.g. codes to rows.
-using RowMap = std::function<void(ConstMatrix in, Matrix out)>;
+using RowMap = std::function<void(const LabelledRows& in, Matrix out)>;
 
 struct LatentFigures {
   // Share of draws from the Gaussian fitted to the codes whose nearest code is further than the
@@ -40,8 +40,9 @@ struct LatentFigures {
   int clusters = 0;
 };
 
-// `decode` gives rows of `columns` cells, `encode` takes them. INVALID_ARGUMENT for codes that are
-// not finite.
+// `decode` gives rows of `columns` cells, `encode` takes them. Where codes have labels, draw i is
+// decoded with that of code i, a way with that of the code it starts at. INVALID_ARGUMENT for codes
+// that are not finite.
 absl::StatusOr<LatentFigures> DescribeLatentSpace(Sample codes, std::size_t columns,
                                                   const RowMap& decode, const RowMap& encode);
 // The same of n draws of N(0, I) in d dimensions, with the identity as decoder and encoder.

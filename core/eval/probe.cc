@@ -22,7 +22,7 @@ constexpr std::size_t kMaxClasses = 256;
 constexpr std::size_t kMaxWeights = 200'000;
 
 // Labels of the rows that are learned from and of those that are told.
-struct LabelledRows {
+struct ProbeLabels {
   std::span<const std::int32_t> train, test;
 };
 
@@ -54,7 +54,7 @@ class Classes {
 };
 
 absl::Status AddNeighbours(const EvaluationInput& input, const char* metric, const Pair& pair,
-                           const LabelledRows& labels, MetricList& metrics) {
+                           const ProbeLabels& labels, MetricList& metrics) {
   LATENT_RETURN_IF_ERROR(input.CheckStop());
   Mean right;
   Neighbours(pair.train.view())
@@ -66,7 +66,7 @@ absl::Status AddNeighbours(const EvaluationInput& input, const char* metric, con
 }
 
 absl::Status AddLinear(const EvaluationInput& input, const char* metric, Pair pair,
-                       const LabelledRows& labels, MetricList& metrics) {
+                       const ProbeLabels& labels, MetricList& metrics) {
   const Classes classes(labels.train);
   if (classes.size() < 2 || classes.size() > kMaxClasses) return absl::OkStatus();
   if ((pair.train.columns + 1) * classes.size() > kMaxWeights) return absl::OkStatus();
@@ -93,7 +93,7 @@ absl::Status AddProbes(const EvaluationInput& input, const std::optional<PcaBasi
   Pair codes;
   LATENT_ASSIGN_OR_RETURN(codes.train, CodeSample(input, v1::PART_TRAIN, kProbeTrainRows));
   LATENT_ASSIGN_OR_RETURN(codes.test, CodeSample(input, input.part, kProbeRows));
-  const LabelledRows labels = {codes.train.labels, codes.test.labels};
+  const ProbeLabels labels = {codes.train.labels, codes.test.labels};
   Standardise(codes.train, codes.test);
   LATENT_RETURN_IF_ERROR(AddNeighbours(input, "knn5_code_accuracy", codes, labels, metrics));
   LATENT_RETURN_IF_ERROR(AddLinear(input, "linear_code_accuracy", codes, labels, metrics));

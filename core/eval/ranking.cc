@@ -107,7 +107,7 @@ bool IsImplicitFeedback(const EvaluationInput& input) {
 }
 
 // Ranks the items of some rows, the first of which is row `first` of the part.
-void AddRows(const EvaluationInput& input, ConstMatrix rows, std::size_t first,
+void AddRows(const EvaluationInput& input, const LabelledRows& rows, std::size_t first,
              Workspace& workspace, Means& means) {
   std::vector<float> given(rows.rows * rows.columns), scores(given.size());
   const Matrix history(given.data(), rows.rows, rows.columns);
@@ -118,7 +118,7 @@ void AddRows(const EvaluationInput& input, ConstMatrix rows, std::size_t first,
     std::copy(rows.row(r).begin(), rows.row(r).end(), history.row(r).begin());
     folds.emplace_back(history.row(r), first + r);
   }
-  input.model.Forward(history, outputs, workspace);
+  input.model.Forward({history, rows.labels}, outputs, workspace);
   for (std::size_t r = 0; r < rows.rows; ++r) {
     if (folds[r].held_out() == 0) continue;
     const RowFigures figures = folds[r].Rank(outputs.reconstruction.row(r));

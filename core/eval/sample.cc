@@ -58,7 +58,7 @@ RowsView EvenlySpaced(const RowsView& rows, std::size_t most) {
 
 absl::StatusOr<Sample> CodeSample(const EvaluationInput& input, v1::Part part, std::size_t most) {
   Workspace workspace;
-  const auto encode = [&](ConstMatrix rows, Matrix codes) {
+  const auto encode = [&](const LabelledRows& rows, Matrix codes) {
     ForwardOutputs outputs;
     outputs.codes = codes;
     input.model.Forward(rows, outputs, workspace);

@@ -21,6 +21,7 @@ struct Sample {
 
   Matrix view() { return {cells.data(), rows, columns}; }
   ConstMatrix view() const { return {cells.data(), rows, columns}; }
+  LabelledRows labelled() const { return {view(), labels}; }
 };
 
 // At most `most` of the rows: every so many-th, from the first.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -105,6 +107,19 @@ AliasDecision DecideAlias(const GateFacts& facts, const GateAlias& alias,
   return decision;
 }
 
+std::vector<std::int32_t> ConditionLabels(const v1::TrainingPlan& plan) {
+  std::vector<std::int32_t> labels;
+  for (const v1::LabelClass& one : plan.architecture().condition().label().classes()) {
+    labels.push_back(one.label());
+  }
+  return labels;
+}
+
+std::string ConditionText(const v1::TrainingPlan& plan) {
+  const std::vector<std::int32_t> labels = ConditionLabels(plan);
+  return labels.empty() ? "none" : absl::StrCat("a label of ", absl::StrJoin(labels, ", "));
+}
+
 std::string ShapeText(const v1::DatasetSchema& data) {
   return absl::StrCat("[", absl::StrJoin(data.row_shape(), ", "), "]");
 }
@@ -130,6 +145,10 @@ std::string SchemaChange(const v1::TrainingPlan& current, const v1::TrainingPlan
   if (std::string_view(LikelihoodFamily(current)) != LikelihoodFamily(next)) {
     return absl::StrCat("the likelihood is ", LikelihoodFamily(next),
                         ", that of the current version ", LikelihoodFamily(current));
+  }
+  if (ConditionLabels(current) != ConditionLabels(next)) {
+    return absl::StrCat("the condition is ", ConditionText(next), ", that of the current version ",
+                        ConditionText(current));
   }
   return "";
 }

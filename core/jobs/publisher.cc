@@ -23,7 +23,7 @@ v1::Part GatePart(const Dataset& data) {
 constexpr std::size_t kTriedRows = 16;
 
 // Codes, then reconstructions.
-std::vector<float> Answers(const Autoencoder& model, MatrixView<const float> rows) {
+std::vector<float> Answers(const Autoencoder& model, const LabelledRows& rows) {
   std::vector<float> answers(rows.rows * (model.latent_dim() + model.columns()));
   ForwardOutputs outputs;
   outputs.codes = {answers.data(), rows.rows, model.latent_dim()};
@@ -51,6 +51,7 @@ class PartAsTest final : public Dataset {
   PartAsTest(const Dataset& data, v1::Part part) : data_(data), part_(part), info_(data.info()) {
     info_.part_rows[v1::PART_TEST] = info_.rows(part);
     info_.part_cells[v1::PART_TEST] = info_.part_cells[static_cast<std::size_t>(part)];
+    info_.part_labels[v1::PART_TEST] = info_.labels(part);
   }
   const DatasetInfo& info() const override { return info_; }
   RowsView rows(v1::Part part) const override { return data_.rows(Shown(part)); }
@@ -196,7 +197,7 @@ absl::Status Publisher::TryFiles(const std::string& directory) const {
   LATENT_ASSIGN_OR_RETURN(const VersionContent read, ReadVersion(directory));
   const RowsView train = RowsFor(content_.plan.architecture(), data_, v1::PART_TRAIN);
   std::vector<float> cells;
-  const MatrixView<const float> rows = train.Read(0, std::min(kTriedRows, train.rows), cells);
+  const LabelledRows rows = train.Read(0, std::min(kTriedRows, train.rows), cells);
   const std::vector<float> expected = Answers(*content_.model, rows);
   const std::vector<float> found = Answers(*read.model, rows);
   for (const float value : expected) {

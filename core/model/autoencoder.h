@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/model/codebook.h"
+#include "core/nn/labelled_rows.h"
 #include "core/nn/matrix.h"
 #include "latent/v1/spec.pb.h"
 
@@ -69,13 +70,17 @@ class Autoencoder {
   // all of them: ask once and keep it.
   virtual std::string LatentSpaceId() const = 0;
 
+  // The three below: a conditional model (IsConditional) reads a label with each row or code, one
+  // that it knows. Whoever lets rows in checks that.
+  //
   // One pass; codes are the mean. A row's bits do not depend on which rows share the call.
-  virtual void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const = 0;
+  virtual void Forward(const LabelledRows& rows, const ForwardOutputs& outputs,
+                       Workspace& ws) const = 0;
   // Codes to the likelihood's mean, dataset units.
-  virtual void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const = 0;
+  virtual void Decode(const LabelledRows& codes, Matrix rows, Workspace& ws) const = 0;
   // -log p(row | code) of each pair, nats, scaled units; codes may be draws.
-  virtual void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
-                                  Workspace& ws) const = 0;
+  virtual void ReconstructionNats(const LabelledRows& rows, ConstMatrix codes,
+                                  std::span<double> nats, Workspace& ws) const = 0;
   // INVALID_ARGUMENT naming the first cell, if p(row | code) is not defined for a row: a Bernoulli
   // cell lies in [0, 1] in scaled units, within rounding. What scores rows asks this first.
   // `first_row` is the number of the first in messages.

@@ -66,7 +66,7 @@ std::string_view BytesOf(std::span<const Real> values) {
   return {reinterpret_cast<const char*>(values.data()), values.size_bytes()};
 }
 
-void HashLayer(const NetworkLayer& layer, ConstMatrix weights, std::span<const Real> bias,
+void HashLayer(const NetworkLayer& layer, ConstMatrix weights, const ParameterSet& parameters,
                Sha256& hash) {
   hash.Update(absl::StrCat(layer.name, ":", layer.inputs, "x", layer.outputs, ":",
                            static_cast<int>(layer.activation), ";"));
@@ -77,7 +77,8 @@ void HashLayer(const NetworkLayer& layer, ConstMatrix weights, std::span<const R
                              c.map_width, ";"));
   }
   hash.Update(BytesOf({weights.data, weights.rows * weights.columns}));
-  hash.Update(BytesOf(bias));
+  hash.Update(BytesOf(parameters.span(layer.bias)));
+  if (layer.label_bias) hash.Update(BytesOf(parameters.span(*layer.label_bias)));
 }
 
 }  // namespace
@@ -134,9 +135,12 @@ std::string ComposedAutoencoder::LatentSpaceId() const {
     const std::array<Real, 2> map = {parts_->scaling.shift(c), parts_->scaling.scale(c)};
     hash.Update(BytesOf(map));
   }
+  for (const std::int32_t label : parts_->condition.labels()) {
+    hash.Update(absl::StrCat("label:", label, ";"));
+  }
   AlignedBuffer scratch;
   const auto add = [&](const NetworkLayer& layer) {
-    HashLayer(layer, parts_->Weights(layer.weight, scratch), parameters().span(layer.bias), hash);
+    HashLayer(layer, parts_->Weights(layer.weight, scratch), parameters(), hash);
   };
   std::ranges::for_each(parts_->network.encoder, add);
   std::ranges::for_each(latent.layers().first(latent.encoding_layers()), add);
@@ -197,29 +201,33 @@ ConstMatrix ComposedAutoencoder::Target(ConstMatrix rows, ConstMatrix scaled) co
   return parts_->scaling.invertible() ? scaled : rows;
 }
 
-void ComposedAutoencoder::Forward(ConstMatrix rows, const ForwardOutputs& outputs,
+void ComposedAutoencoder::Forward(const LabelledRows& rows, const ForwardOutputs& outputs,
                                   Workspace& ws) const {
   ForChunks(rows.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
-    const ConstMatrix chunk = rows.slice_rows(first, count);
+    const LabelledRows chunk = rows.slice_rows(first, count);
+    const LayerRunner run = parts_->runner(parts_->ClassesOf(chunk, ws));
     const ForwardOutputs out = SliceOf(outputs, first, count);
     const ConstMatrix scaled = Scaled(chunk, ws);
-    const ConstMatrix hidden = parts_->RunEncoder(Input(chunk, scaled, ws), ws);
+    const ConstMatrix hidden = parts_->RunEncoder(run, Input(chunk, scaled, ws), ws);
     const Matrix codes =
         out.codes.data != nullptr ? out.codes : ws.buffers().code.Shape(count, latent_dim());
     const LatentPart& latent = *parts_->network.latent;
-    latent.Encode(parts_->runner(), hidden, codes, ws);
+    latent.Encode(run, hidden, codes, ws);
     std::fill(out.score.begin(), out.score.end(), 0.0);
     std::fill(out.kl.begin(), out.kl.end(), 0.0);
     const bool posterior = out.sigma.data != nullptr || !out.score.empty() || !out.kl.empty();
-    if (posterior) latent.Posterior(parts_->runner(), hidden, codes, out, ws);
-    if (NeedsDecoder(out)) Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(codes, ws), out);
+    if (posterior) latent.Posterior(run, hidden, codes, out, ws);
+    if (!NeedsDecoder(out)) return;
+    Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(run, codes, ws), out);
   });
 }
 
-void ComposedAutoencoder::Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const {
+void ComposedAutoencoder::Decode(const LabelledRows& codes, Matrix rows, Workspace& ws) const {
   const RowLikelihood& likelihood = *parts_->likelihood;
   ForChunks(codes.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
-    const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
+    const LabelledRows chunk = codes.slice_rows(first, count);
+    const LayerRunner run = parts_->runner(parts_->ClassesOf(chunk, ws));
+    const Matrix parameters = parts_->RunDecoder(run, chunk, ws);
     for (std::size_t r = 0; r < count; ++r) {
       likelihood.ToMean(parameters.row(r));
       parts_->scaling.Invert(parameters.row(r), rows.row(first + r));
@@ -227,12 +235,13 @@ void ComposedAutoencoder::Decode(ConstMatrix codes, Matrix rows, Workspace& ws) 
   });
 }
 
-void ComposedAutoencoder::ReconstructionNats(ConstMatrix rows, ConstMatrix codes,
+void ComposedAutoencoder::ReconstructionNats(const LabelledRows& rows, ConstMatrix codes,
                                              std::span<double> nats, Workspace& ws) const {
   ForChunks(rows.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
-    const ConstMatrix chunk = rows.slice_rows(first, count);
+    const LabelledRows chunk = rows.slice_rows(first, count);
     const ConstMatrix target = Target(chunk, Scaled(chunk, ws));
-    const Matrix parameters = parts_->RunDecoder(codes.slice_rows(first, count), ws);
+    const LayerRunner run = parts_->runner(parts_->ClassesOf(chunk, ws));
+    const Matrix parameters = parts_->RunDecoder(run, codes.slice_rows(first, count), ws);
     Judge(chunk, target, parameters, {.reconstruction_nats = nats.subspan(first, count)});
   });
 }

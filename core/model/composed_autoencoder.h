@@ -38,9 +38,10 @@ class ComposedAutoencoder final : public Autoencoder {
   const v1::ModelSpec& spec() const override;
   bool takes_missing() const override;
   std::string LatentSpaceId() const override;
-  void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const override;
-  void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const override;
-  void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
+  void Forward(const LabelledRows& rows, const ForwardOutputs& outputs,
+               Workspace& ws) const override;
+  void Decode(const LabelledRows& codes, Matrix rows, Workspace& ws) const override;
+  void ReconstructionNats(const LabelledRows& rows, ConstMatrix codes, std::span<double> nats,
                           Workspace& ws) const override;
   absl::Status CheckTargets(ConstMatrix rows, std::size_t first_row) const override;
   void DrawCells(Matrix rows, std::uint64_t seed, std::uint64_t first_row) const override;

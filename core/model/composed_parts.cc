@@ -72,6 +72,7 @@ ComposedAutoencoder::Parts::Parts(const v1::ModelSpec& model_spec,
     : spec(model_spec),
       statistics(RoundedStatistics(column_statistics)),
       network(BuildNetwork(spec, statistics.mean.size(), &parameters)),
+      condition(spec.condition()),
       likelihood(MakeLikelihood(spec.likelihood(), statistics.mean.size(), &parameters)),
       scaling(ScalingOf(spec, statistics, *likelihood)),
       extremes(statistics, scaling),
@@ -141,24 +142,36 @@ void ComposedAutoencoder::Parts::FillMissing(std::span<Real> row) const {
   }
 }
 
-ConstMatrix ComposedAutoencoder::Parts::RunEncoder(ConstMatrix scaled, Workspace& ws) const {
+std::span<const std::uint32_t> ComposedAutoencoder::Parts::ClassesOf(const LabelledRows& rows,
+                                                                     Workspace& ws) const {
+  if (condition.classes() == 0) return {};
+  std::vector<std::uint32_t>& classes = ws.buffers().classes;
+  if (classes.size() < rows.rows) classes.resize(rows.rows);
+  const std::span<std::uint32_t> own = std::span(classes).first(rows.rows);
+  condition.ClassesOf(rows.labels, own);
+  return own;
+}
+
+ConstMatrix ComposedAutoencoder::Parts::RunEncoder(const LayerRunner& run, ConstMatrix scaled,
+                                                   Workspace& ws) const {
   ConstMatrix x = scaled;
   std::size_t turn = 0;
   for (const NetworkLayer& layer : network.encoder) {
     const Matrix y = ws.buffers().hidden[turn++ % 2].Shape(x.rows, layer.outputs);
-    RunLayer(layer, parameters, packed, x, y);
+    run(layer, x, y);
     x = y;
   }
   return x;
 }
 
-Matrix ComposedAutoencoder::Parts::RunDecoder(ConstMatrix codes, Workspace& ws) const {
-  ConstMatrix x = network.latent->DecoderInput(runner(), codes, ws);
+Matrix ComposedAutoencoder::Parts::RunDecoder(const LayerRunner& run, ConstMatrix codes,
+                                              Workspace& ws) const {
+  ConstMatrix x = network.latent->DecoderInput(run, codes, ws);
   Matrix y;
   std::size_t turn = 0;
   for (const NetworkLayer& layer : network.decoder) {
     y = ws.buffers().hidden[turn++ % 2].Shape(x.rows, layer.outputs);
-    RunLayer(layer, parameters, packed, x, y);
+    run(layer, x, y);
     x = y;
   }
   return y;

@@ -11,6 +11,7 @@
 
 #include "core/model/column_statistics.h"
 #include "core/model/composed_autoencoder.h"
+#include "core/model/condition.h"
 #include "core/model/corruption.h"
 #include "core/model/likelihood.h"
 #include "core/model/network.h"
@@ -48,18 +49,24 @@ struct ComposedAutoencoder::Parts {
   ConstMatrix Weights(std::size_t segment, AlignedBuffer& scratch) const;
   // Holds the columns of the first decoder layer at unit norm, if the spec says so.
   void ApplyUnitNorm();
-  LayerRunner runner() const { return {parameters, packed}; }
+  // Runs layers over rows of some classes; empty without a condition.
+  LayerRunner runner(std::span<const std::uint32_t> classes) const {
+    return {parameters, packed, classes};
+  }
+  // The classes of a chunk's rows; live in `ws`.
+  std::span<const std::uint32_t> ClassesOf(const LabelledRows& rows, Workspace& ws) const;
   // Puts what the encoder reads in place of cells without a value; dataset units.
   void FillMissing(std::span<Real> row) const;
   // The last hidden layer of the encoder (the rows themselves if there is none); lives in `ws`.
-  ConstMatrix RunEncoder(ConstMatrix scaled, Workspace& ws) const;
+  ConstMatrix RunEncoder(const LayerRunner& run, ConstMatrix scaled, Workspace& ws) const;
   // The decoder's parameters of p(row | code) for some codes; the result lives in `ws`.
-  Matrix RunDecoder(ConstMatrix codes, Workspace& ws) const;
+  Matrix RunDecoder(const LayerRunner& run, ConstMatrix codes, Workspace& ws) const;
 
   v1::ModelSpec spec;
   ColumnStatistics statistics;
   ParameterSet parameters;
   Network network;
+  Condition condition;
   std::unique_ptr<RowLikelihood> likelihood;
   ColumnScaling scaling;
   CellExtremes extremes;

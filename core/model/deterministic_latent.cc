@@ -50,8 +50,8 @@ class DeterministicPass final : public LatentPass {
 
 class DeterministicLatent final : public LatentPart {
  public:
-  DeterministicLatent(const v1::Latent& spec, std::size_t width, ParameterSet* parameters)
-      : layers_{AddLayer("latent.code", width, spec.dim(),
+  DeterministicLatent(const v1::Latent& spec, LayerInput input, ParameterSet* parameters)
+      : layers_{AddLayer("latent.code", input, spec.dim(),
                          ActivationOf(spec.deterministic().activation()), parameters)} {}
 
   std::string_view name() const override { return "deterministic"; }
@@ -82,9 +82,9 @@ class DeterministicLatent final : public LatentPart {
 
 }  // namespace
 
-std::unique_ptr<LatentPart> MakeDeterministicLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeDeterministicLatent(const v1::ModelSpec& spec, LayerInput input,
                                                     ParameterSet* parameters) {
-  return std::make_unique<DeterministicLatent>(spec.latent(), width, parameters);
+  return std::make_unique<DeterministicLatent>(spec.latent(), input, parameters);
 }
 
 LATENT_NUMERICS_END

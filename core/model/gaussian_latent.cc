@@ -48,11 +48,11 @@ class OneBlockPass final : public GaussianPass {
 
 class GaussianLatent final : public LatentPart {
  public:
-  GaussianLatent(const v1::ModelSpec& spec, std::size_t width, ParameterSet* parameters)
+  GaussianLatent(const v1::ModelSpec& spec, LayerInput input, ParameterSet* parameters)
       : terms_(spec.objective()),
         layers_{
-            AddLayer("latent.mu", width, spec.latent().dim(), Activation::kIdentity, parameters),
-            AddLayer("latent.log_variance", width, spec.latent().dim(), Activation::kIdentity,
+            AddLayer("latent.mu", input, spec.latent().dim(), Activation::kIdentity, parameters),
+            AddLayer("latent.log_variance", input, spec.latent().dim(), Activation::kIdentity,
                      parameters)} {}
 
   std::string_view name() const override { return "gaussian"; }
@@ -96,9 +96,9 @@ class GaussianLatent final : public LatentPart {
 
 }  // namespace
 
-std::unique_ptr<LatentPart> MakeGaussianLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeGaussianLatent(const v1::ModelSpec& spec, LayerInput input,
                                                ParameterSet* parameters) {
-  return std::make_unique<GaussianLatent>(spec, width, parameters);
+  return std::make_unique<GaussianLatent>(spec, input, parameters);
 }
 
 LATENT_NUMERICS_END

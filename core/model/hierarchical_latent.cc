@@ -145,12 +145,12 @@ class HierarchicalPass final : public GaussianPass {
 
 class HierarchicalLatent final : public LatentPart {
  public:
-  HierarchicalLatent(const v1::ModelSpec& spec, std::size_t width, ParameterSet* parameters)
+  HierarchicalLatent(const v1::ModelSpec& spec, LayerInput input, ParameterSet* parameters)
       : terms_(spec.objective()),
         places_(static_cast<std::size_t>(spec.latent().hierarchical().layers_size())) {
     const v1::HierarchicalLatent& latent = spec.latent().hierarchical();
     const Activation activation = ActivationOf(latent.activation());
-    const auto add = [&](std::size_t level, const char* name, std::size_t inputs,
+    const auto add = [&](std::size_t level, const char* name, LayerInput inputs,
                          std::size_t outputs, Activation function) {
       layers_.push_back(AddLayer(absl::StrCat("latent.", level, ".", name), inputs, outputs,
                                  function, parameters));
@@ -160,11 +160,11 @@ class HierarchicalLatent final : public LatentPart {
     const std::size_t levels = places_.levels();
     for (std::size_t l = 0; l < levels; ++l) {
       if (l > 0) {
-        add(l, "up", width, hidden(l - 1), activation);
-        width = hidden(l - 1);
+        add(l, "up", input, hidden(l - 1), activation);
+        input = hidden(l - 1);
       }
-      add(l, "mu", width, entries(l), Activation::kIdentity);
-      add(l, "log_variance", width, entries(l), Activation::kIdentity);
+      add(l, "mu", input, entries(l), Activation::kIdentity);
+      add(l, "log_variance", input, entries(l), Activation::kIdentity);
       dim_ += entries(l);
     }
     for (std::size_t l = levels; l-- > 0;) {
@@ -267,9 +267,9 @@ class HierarchicalLatent final : public LatentPart {
 
 }  // namespace
 
-std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, LayerInput input,
                                                    ParameterSet* parameters) {
-  return std::make_unique<HierarchicalLatent>(spec, width, parameters);
+  return std::make_unique<HierarchicalLatent>(spec, input, parameters);
 }
 
 LATENT_NUMERICS_END

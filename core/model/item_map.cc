@@ -36,7 +36,8 @@ ItemMap::ItemMap(const v1::ModelSpec& spec, const ColumnStatistics& statistics,
       means_(statistics.mean.begin(), statistics.mean.end()),
       weights_(std::move(weights)) {}
 
-void ItemMap::Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const {
+void ItemMap::Forward(const LabelledRows& rows, const ForwardOutputs& outputs,
+                      Workspace& ws) const {
   const Matrix scratch = ws.buffers().hidden[0].Shape(1, columns());
   const double constant = static_cast<double>(columns()) * std::log(2 * std::numbers::pi) / 2;
   for (std::size_t r = 0; r < rows.rows; ++r) {
@@ -56,9 +57,10 @@ void ItemMap::Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace
   }
 }
 
-void ItemMap::Decode(ConstMatrix, Matrix, Workspace&) const { std::abort(); }
+void ItemMap::Decode(const LabelledRows&, Matrix, Workspace&) const { std::abort(); }
 
-void ItemMap::ReconstructionNats(ConstMatrix, ConstMatrix, std::span<double>, Workspace&) const {
+void ItemMap::ReconstructionNats(const LabelledRows&, ConstMatrix, std::span<double>,
+                                 Workspace&) const {
   std::abort();
 }
 

@@ -30,10 +30,11 @@ class ItemMap final : public Autoencoder {
   std::string LatentSpaceId() const override { return ""; }
   // `score` and `feature_nats` are squared errors; `reconstruction_nats` is that of a Gaussian of
   // variance 1. Codes have no columns.
-  void Forward(ConstMatrix rows, const ForwardOutputs& outputs, Workspace& ws) const override;
+  void Forward(const LabelledRows& rows, const ForwardOutputs& outputs,
+               Workspace& ws) const override;
   // These need a code: never called, as whoever answers calls asks for latent_dim() first.
-  void Decode(ConstMatrix codes, Matrix rows, Workspace& ws) const override;
-  void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
+  void Decode(const LabelledRows& codes, Matrix rows, Workspace& ws) const override;
+  void ReconstructionNats(const LabelledRows& rows, ConstMatrix codes, std::span<double> nats,
                           Workspace& ws) const override;
   // Squared errors are defined for every row.
   absl::Status CheckTargets(ConstMatrix /*rows*/, std::size_t /*first_row*/) const override {

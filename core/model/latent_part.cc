@@ -10,7 +10,7 @@ namespace {
 struct Kind {
   v1::Latent::KindCase kind;
   const char* name;
-  std::unique_ptr<LatentPart> (*make)(const v1::ModelSpec&, std::size_t, ParameterSet*);
+  std::unique_ptr<LatentPart> (*make)(const v1::ModelSpec&, LayerInput, ParameterSet*);
   bool variational = false;
 };
 
@@ -54,11 +54,11 @@ std::string LatentNames() {
   return absl::StrJoin(names, " or ");
 }
 
-std::unique_ptr<LatentPart> MakeLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeLatent(const v1::ModelSpec& spec, LayerInput input,
                                        ParameterSet* parameters) {
   const Kind* const kind = FindKind(spec.latent().kind_case());
   if (kind == nullptr) std::abort();  // CheckArchitecture came first
-  return kind->make(spec, width, parameters);
+  return kind->make(spec, input, parameters);
 }
 
 LATENT_NUMERICS_END

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "core/model/autoencoder.h"
+#include "core/model/condition.h"
 #include "core/model/layer.h"
 #include "core/model/parameters.h"
 #include "core/nn/aligned_buffer.h"
@@ -122,9 +123,9 @@ bool IsLatent(const v1::Latent& spec);
 bool IsVariational(const v1::Latent& spec);
 // The kinds that IsLatent takes, "deterministic or gaussian".
 std::string LatentNames();
-// The latent of a spec that CheckArchitecture accepts, on an input of `width` numbers; adds its
+// The latent of a spec that CheckArchitecture accepts, on what the encoder gives; adds its
 // segments to `parameters`.
-std::unique_ptr<LatentPart> MakeLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeLatent(const v1::ModelSpec& spec, LayerInput input,
                                        ParameterSet* parameters);
 
 // For latents with Gaussian codes. First weights of a log-variance head: a tenth of the usual.
@@ -135,16 +136,16 @@ void JudgePosterior(ConstMatrix codes, Matrix log_variance, const ForwardOutputs
                     Workspace& ws);
 
 // Rows of the table.
-std::unique_ptr<LatentPart> MakeDeterministicLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeDeterministicLatent(const v1::ModelSpec& spec, LayerInput input,
                                                     ParameterSet* parameters);
-std::unique_ptr<LatentPart> MakeGaussianLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeGaussianLatent(const v1::ModelSpec& spec, LayerInput input,
                                                ParameterSet* parameters);
-std::unique_ptr<LatentPart> MakeTopKLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeTopKLatent(const v1::ModelSpec& spec, LayerInput input,
                                            ParameterSet* parameters);
 
-std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeHierarchicalLatent(const v1::ModelSpec& spec, LayerInput input,
                                                    ParameterSet* parameters);
-std::unique_ptr<LatentPart> MakeVectorQuantisedLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeVectorQuantisedLatent(const v1::ModelSpec& spec, LayerInput input,
                                                       ParameterSet* parameters);
 
 LATENT_NUMERICS_END

@@ -1,26 +1,50 @@
 #include "core/model/layer.h"
 
+#include <cassert>
 #include <utility>
 
 #include "core/model/image_layers.h"
 #include "core/nn/init.h"
 
 LATENT_NUMERICS_BEGIN
+namespace {
 
-NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
+void AddLabelBias(std::size_t classes, ParameterSet* parameters, NetworkLayer& layer) {
+  if (classes == 0) return;
+  const std::size_t biases = parameters->segment(layer.bias).rows;
+  layer.label_bias = parameters->Add(layer.name + ".label_bias", classes, biases, false);
+}
+
+// Of convolutions all places share a class's biases.
+void AddBiasesOf(ConstMatrix table, RowClasses classes, Matrix y) {
+  assert(y.rows == classes.rows.size() * classes.factor);
+  for (std::size_t r = 0; r < y.rows; ++r) {
+    const std::span<const Real> biases = table.row(classes.rows[r / classes.factor]);
+    const std::span<Real> row = y.row(r);
+    for (std::size_t place = 0; place < row.size(); place += biases.size()) {
+      for (std::size_t i = 0; i < biases.size(); ++i) row[place + i] += biases[i];
+    }
+  }
+}
+
+}  // namespace
+
+NetworkLayer AddLayer(std::string name, LayerInput input, std::size_t outputs,
                       Activation activation, ParameterSet* parameters,
                       const NetworkLayer* partner) {
   NetworkLayer layer{
-      .name = std::move(name), .inputs = inputs, .outputs = outputs, .activation = activation};
+      .name = std::move(name), .inputs = input.width, .outputs = outputs, .activation = activation};
   layer.transposed = layer.borrowed = partner != nullptr;
-  layer.weight = layer.borrowed ? partner->weight
-                                : parameters->Add(layer.name + ".weight", inputs, outputs, true);
+  layer.weight = layer.borrowed
+                     ? partner->weight
+                     : parameters->Add(layer.name + ".weight", input.width, outputs, true);
   layer.bias = parameters->Add(layer.name + ".bias", outputs, 1, false);
+  AddLabelBias(input.classes, parameters, layer);
   return layer;
 }
 
-NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, ParameterSet* parameters,
-                            const NetworkLayer* partner) {
+NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, std::size_t classes,
+                            ParameterSet* parameters, const NetworkLayer* partner) {
   const Convolution shape = ShapeOf(spec);
   NetworkLayer layer{.name = std::move(name),
                      .inputs = shape.image_cells(),
@@ -35,6 +59,7 @@ NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, ParameterSe
                                                   shape.map_channels, true);
   layer.bias = parameters->Add(layer.name + ".bias",
                                layer.transposed ? shape.channels : shape.map_channels, 1, false);
+  AddLabelBias(classes, parameters, layer);
   return layer;
 }
 
@@ -80,13 +105,15 @@ void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& pa
 }
 
 void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
-              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y) {
-  RunAffine(layer, parameters, packed, x, y, layer.activation);
+              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y, RowClasses classes) {
+  RunAffine(layer, parameters, packed, x, y, classes, layer.activation);
 }
 
 void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
-               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y,
+               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y, RowClasses classes,
                Activation activation) {
+  const Activation last = activation;
+  if (layer.label_bias) activation = Activation::kIdentity;  // applied when all is added up
   const PackedMatrix& weights =
       layer.transposed ? packed[layer.weight].backward : packed[layer.weight].forward;
   const std::span<const Real> bias = parameters.span(layer.bias);
@@ -97,6 +124,9 @@ void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
   } else {
     ConvolutionForward(*layer.convolution, x, weights, bias, activation, y);
   }
+  if (!layer.label_bias) return;
+  AddBiasesOf(parameters.matrix(*layer.label_bias), classes, y);
+  Activate(last, y);
 }
 
 LATENT_NUMERICS_END

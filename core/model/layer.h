@@ -6,9 +6,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "core/model/condition.h"
 #include "core/model/parameters.h"
 #include "core/nn/activation.h"
 #include "core/nn/convolution.h"
@@ -30,6 +32,9 @@ struct NetworkLayer {
   bool transposed = false;
   bool borrowed = false;  // the weights are another layer's
   std::optional<Convolution> convolution = {};
+  // Segment [classes x biases]: what a row's class adds to the biases, where the layer reads
+  // labels.
+  std::optional<std::size_t> label_bias = {};
 
   // The side of the layer that W's columns stand for, as a matrix with one row for each place: how
   // many places a row has, and what a place has. Of dense layers the row is the one place.
@@ -41,13 +46,14 @@ struct NetworkLayer {
 };
 
 // A layer with its own weights, or those of `partner`; adds its segments to `parameters`.
-NetworkLayer AddLayer(std::string name, std::size_t inputs, std::size_t outputs,
+NetworkLayer AddLayer(std::string name, LayerInput input, std::size_t outputs,
                       Activation activation, ParameterSet* parameters,
                       const NetworkLayer* partner = nullptr);
 
 // Likewise for a convolution or its transpose in which FindProblem (image_layers.h) finds nothing.
-NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, ParameterSet* parameters,
-                            const NetworkLayer* partner = nullptr);
+// `classes` as in LayerInput.
+NetworkLayer AddConvolution(std::string name, const v1::Layer& spec, std::size_t classes,
+                            ParameterSet* parameters, const NetworkLayer* partner = nullptr);
 
 // The function that a spec names; identity for what CheckArchitecture refuses.
 Activation ActivationOf(v1::Activation activation);
@@ -56,21 +62,23 @@ Activation ActivationOf(v1::Activation activation);
 // borrowed ones and biases are left alone.
 void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& parameters);
 
-// Runs one layer over the rows of x. `packed` is indexed by weight segment.
+// Runs one layer over the rows of x. `packed` is indexed by weight segment; `classes` are those of
+// the rows, read by layers with a label_bias alone.
 void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
-              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y);
+              const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y, RowClasses classes);
 // Likewise with another function than the layer's own.
 void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
-               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y,
+               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y, RowClasses classes,
                Activation activation = Activation::kIdentity);
 
-// RunLayer with a model's parameters.
+// RunLayer with a model's parameters, over rows of some classes.
 struct LayerRunner {
   const ParameterSet& parameters;
   const std::vector<DensePacked>& packed;
+  std::span<const std::uint32_t> classes = {};
 
   void operator()(const NetworkLayer& layer, ConstMatrix x, Matrix y) const {
-    RunLayer(layer, parameters, packed, x, y);
+    RunLayer(layer, parameters, packed, x, y, {.rows = classes});
   }
 };
 

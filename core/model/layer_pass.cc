@@ -53,14 +53,30 @@ void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) con
   const std::size_t n = count * pass.row_factor;
   const ConstMatrix x = pass.Input(rows).slice_rows(begin, n);
   const Matrix y = pass.View(pass.output, rows).slice_rows(begin, n);
+  const RowClasses row_classes = ClassesOf(first, count, pass.row_factor);
   if (!DerivativeNeedsInput(pass.layer->activation)) {
-    RunLayer(*pass.layer, parameters, packed, x, y);
+    RunLayer(*pass.layer, parameters, packed, x, y, row_classes);
     return;
   }
   const Matrix inner = pass.View(pass.inner, rows).slice_rows(begin, n);
-  RunAffine(*pass.layer, parameters, packed, x, inner);
+  RunAffine(*pass.layer, parameters, packed, x, inner, row_classes);
   std::copy_n(inner.data, n * inner.columns, y.data);
   Activate(pass.layer->activation, y);
+}
+
+// Each class's is the sum over its rows, in row order, of the deltas of all places.
+void PassContext::LabelGradient(const LayerPass& pass, std::size_t first, Matrix out) const {
+  std::fill_n(out.data, out.rows * out.columns, Real{0});
+  const ConstMatrix deltas = pass.View(pass.delta, rows);
+  for (std::size_t r = 0; r < deltas.rows; ++r) {
+    const std::size_t row_class = classes[r / pass.row_factor];
+    if (row_class < first || row_class >= first + out.rows) continue;
+    const std::span<Real> sums = out.row(row_class - first);
+    const std::span<const Real> delta = deltas.row(r);
+    for (std::size_t place = 0; place < delta.size(); place += sums.size()) {
+      for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += delta[place + i];
+    }
+  }
 }
 
 bool PassContext::SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count) {

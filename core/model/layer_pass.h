@@ -95,6 +95,13 @@ struct PassContext {
   bool SeedPenalty(LayerPass& pass, std::size_t first, std::size_t count);
   // Carries deltas of `upper` down to `lower`, whose deltas start with its penalty.
   void CarryBack(const LayerPass& upper, LayerPass& lower, std::size_t first, std::size_t count);
+  // Those of rows [first, first + count), as a layer with so many rows for each reads them.
+  RowClasses ClassesOf(std::size_t first, std::size_t count, std::size_t factor) const {
+    if (classes.empty()) return {};
+    return {.rows = std::span(classes).subspan(first, count), .factor = factor};
+  }
+  // Some rows of the gradient by a layer's label_bias, from row `first` of that table on.
+  void LabelGradient(const LayerPass& pass, std::size_t first, Matrix out) const;
   // The gradient at the upper layer's inputs, for rows [begin, begin + dx.rows) of that layer.
   void BackwardData(const LayerPass& upper, std::size_t begin, const NtOptions& options,
                     Matrix dx) const;
@@ -106,7 +113,8 @@ struct PassContext {
   std::size_t max_batch;
   std::size_t columns = 0;
   Batch batch;
-  std::size_t rows = 0;  // of the batch
+  std::size_t rows = 0;                // of the batch
+  std::vector<std::uint32_t> classes;  // of its rows; empty without a condition
   std::uint64_t noise_seed = 0, draw_seed = 0, cell_seed = 0;
   // Of each row.
   std::vector<double> reconstruction, kl, charged, l1, l2, contractive, dead;

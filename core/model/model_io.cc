@@ -24,6 +24,9 @@ constexpr char kFormatVersion[] = "1";
 // B of a map without a code; [from, to].
 constexpr char kItemWeights[] = "item_map.weight";
 
+// Whether its numbers stand in rows and columns; also a label's biases do.
+bool IsTable(const ParameterSegment& segment) { return segment.matrix || segment.columns != 1; }
+
 // Files keep weights as [outputs, inputs], the order that most frameworks use for a linear layer;
 // memory has [inputs x outputs].
 Tensor TransposedTensor(ConstMatrix weights) {
@@ -146,8 +149,8 @@ absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> LoadComposed(const v1::Trai
   for (std::size_t i = 0; i < model->parameters().segments().size(); ++i) {
     const ParameterSegment& segment = model->parameters().segment(i);
     const std::vector<std::uint64_t> shape =
-        segment.matrix ? std::vector<std::uint64_t>{segment.columns, segment.rows}
-                       : std::vector<std::uint64_t>{segment.rows};
+        IsTable(segment) ? std::vector<std::uint64_t>{segment.columns, segment.rows}
+                         : std::vector<std::uint64_t>{segment.rows};
     LATENT_ASSIGN_OR_RETURN(const TensorView* const tensor, Find(tensors, segment.name, shape));
     const float* const values = tensor->values.data();
     if (segment.held) {
@@ -188,8 +191,8 @@ void ComposedAutoencoder::AddTensors(TensorFile& file) const {
   AlignedBuffer scratch;
   for (std::size_t i = 0; i < parameters().segments().size(); ++i) {
     const ParameterSegment& segment = parameters().segment(i);
-    file.tensors[segment.name] = segment.matrix ? TransposedTensor(parts_->Weights(i, scratch))
-                                                : VectorTensor(parameters().span(i));
+    file.tensors[segment.name] = IsTable(segment) ? TransposedTensor(parts_->Weights(i, scratch))
+                                                  : VectorTensor(parameters().span(i));
   }
   AddStatistics(statistics(), file);
 }

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "core/model/condition.h"
 #include "core/model/corruption.h"
 #include "core/model/image_layers.h"
 #include "core/model/likelihood.h"
@@ -200,6 +201,12 @@ void CheckCodePenalties(const v1::ModelSpec& spec, FieldErrors& errors) {
   }
 }
 
+void CheckCondition(const v1::ModelSpec& spec, FieldErrors& errors) {
+  if (!IsConditional(spec)) return;
+  const std::string fault = FaultOfClasses(spec.condition().label());
+  if (!fault.empty()) errors.Add("architecture.condition.label.classes", fault);
+}
+
 // The encoder-side layer whose weights decoder layer `index` borrows.
 const NetworkLayer& PartnerOf(const Network& network, std::size_t index) {
   return index == 0 ? network.latent->code() : network.encoder[network.encoder.size() - index];
@@ -215,6 +222,7 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
   CheckTopK(spec, errors);
   CheckVectorQuantised(spec.latent(), errors);
   CheckCodePenalties(spec, errors);
+  CheckCondition(spec, errors);
   if (spec.tied_weights()) CheckTied(spec, errors);
   if (spec.has_corruption() && spec.corruption().kind_case() != v1::Corruption::KIND_NOT_SET) {
     const absl::Status status = CheckCorruption(spec.corruption());
@@ -227,20 +235,21 @@ absl::Status CheckArchitecture(const v1::ModelSpec& spec, std::size_t columns) {
 
 Network BuildNetwork(const v1::ModelSpec& spec, std::size_t columns, ParameterSet* parameters) {
   Network network;
-  std::size_t width = columns;
+  const std::size_t classes = Condition(spec.condition()).classes();
+  LayerInput input(columns, classes);
   const auto add = [&](std::string name, const v1::Layer& layer, const NetworkLayer* partner) {
-    const std::size_t inputs = std::exchange(width, static_cast<std::size_t>(OutputsOf(layer)));
+    const LayerInput from = std::exchange(input, static_cast<std::size_t>(OutputsOf(layer)));
     return IsConvolution(layer)
-               ? AddConvolution(std::move(name), layer, parameters, partner)
-               : AddLayer(std::move(name), inputs, width, ActivationOf(layer.dense().activation()),
-                          parameters, partner);
+               ? AddConvolution(std::move(name), layer, from.classes, parameters, partner)
+               : AddLayer(std::move(name), from, input.width,
+                          ActivationOf(layer.dense().activation()), parameters, partner);
   };
   for (const v1::Layer& layer : spec.encoder().layers()) {
     network.encoder.push_back(
         add(absl::StrCat("encoder.", network.encoder.size()), layer, nullptr));
   }
-  network.latent = MakeLatent(spec, width, parameters);
-  width = network.latent->decoder_inputs();
+  network.latent = MakeLatent(spec, input, parameters);
+  input = {network.latent->decoder_inputs(), classes};
   const v1::Network decoder = DecoderOf(spec);
   const auto add_decoder = [&](std::string name, const v1::Layer& layer) {
     const NetworkLayer* partner =

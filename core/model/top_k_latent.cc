@@ -55,7 +55,8 @@ class TopKPass final : public LatentPass, public WeightTerm {
     const Matrix codes = code_.View(code_.output, context_.rows);
     const Matrix scratch = code_.View(code_.delta, context_.rows);
     RunAffine(*code_.layer, context_.parameters, context_.packed,
-              code_.Input(context_.rows).slice_rows(first, count), inner.slice_rows(first, count));
+              code_.Input(context_.rows).slice_rows(first, count), inner.slice_rows(first, count),
+              context_.ClassesOf(first, count, 1));
     for (std::size_t r = first; r < first + count; ++r) {
       std::copy(inner.row(r).begin(), inner.row(r).end(), codes.row(r).begin());
       KeepGreatest(spec_.k(), spec_.relu(), codes.row(r), scratch.row(r),
@@ -178,11 +179,11 @@ class TopKPass final : public LatentPass, public WeightTerm {
 
 class TopKLatent final : public LatentPart {
  public:
-  TopKLatent(const v1::ModelSpec& spec, std::size_t width, ParameterSet* parameters)
+  TopKLatent(const v1::ModelSpec& spec, LayerInput input, ParameterSet* parameters)
       : k_(spec.latent().top_k().k()),
         relu_(spec.latent().top_k().relu()),
         name_(absl::StrCat("top_k:", k_, relu_ ? ":relu" : "")),
-        layers_{AddLayer("latent.code", width, spec.latent().dim(), Activation::kIdentity,
+        layers_{AddLayer("latent.code", input, spec.latent().dim(), Activation::kIdentity,
                          parameters)} {}
 
   std::string_view name() const override { return name_; }
@@ -220,9 +221,9 @@ class TopKLatent final : public LatentPart {
 
 }  // namespace
 
-std::unique_ptr<LatentPart> MakeTopKLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeTopKLatent(const v1::ModelSpec& spec, LayerInput input,
                                            ParameterSet* parameters) {
-  return std::make_unique<TopKLatent>(spec, width, parameters);
+  return std::make_unique<TopKLatent>(spec, input, parameters);
 }
 
 LATENT_NUMERICS_END

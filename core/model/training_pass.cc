@@ -45,6 +45,7 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
   columns = parts.statistics.mean.size();
   target.Resize(max_batch * columns);
   if (own_input) noisy.Resize(max_batch * columns);
+  if (parts.condition.classes() > 0) classes.resize(max_batch);
   AttachLayers();
   draw_nats.resize(max_batch * latent->row_factor());
   if (latent->weighs_draws()) draw_weights.Resize(draw_nats.size());
@@ -87,7 +88,10 @@ void TrainingPass::State::AttachLayers() {
 std::set<std::size_t> TrainingPass::State::MakersOfCodes() const {
   std::set<std::size_t> segments;
   const auto add = [&](std::span<const NetworkLayer> made_of) {
-    for (const NetworkLayer& layer : made_of) segments.insert({layer.weight, layer.bias});
+    for (const NetworkLayer& layer : made_of) {
+      segments.insert({layer.weight, layer.bias});
+      if (layer.label_bias) segments.insert(*layer.label_bias);
+    }
   };
   const LatentPart& part = *parts.network.latent;
   add(parts.network.encoder);
@@ -104,6 +108,7 @@ void TrainingPass::State::AssignGradients(std::size_t threads, const std::set<st
     Use& weight = uses[pass->layer->weight];
     (pass->layer->borrowed ? weight.borrower : weight.owner) = pass;
     uses[pass->layer->bias].owner = pass;
+    if (pass->layer->label_bias) uses[*pass->layer->label_bias].owner = pass;
   }
   ranges.resize(threads);
   for (std::size_t t = 0; t < threads; ++t) {
@@ -227,6 +232,9 @@ void TrainingPass::Gradient(const ParameterRange& range) {
   Real* const out = s.gradient.data() + range.offset;
   if (use.owner == nullptr) return s.LearnedGradient(range, {out, range.size});
   const LayerPass& owner = *use.owner;
+  if (owner.layer->label_bias == range.segment) {
+    return s.LabelGradient(owner, range.first_row, Matrix(out, range.rows, segment.columns));
+  }
   if (!segment.matrix) {
     // Of convolutions all places share a bias.
     const Matrix deltas = owner.View(owner.delta, s.rows);

@@ -24,6 +24,9 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
   for (std::size_t r = first; r < first + count; ++r) {
     reconstruction[r] = kl[r] = charged[r] = l1[r] = l2[r] = contractive[r] = dead[r] = 0;
     const std::uint64_t index = batch.indices[r];
+    if (!classes.empty()) {
+      parts.condition.ClassesOf(batch.rows.labels().From(index), std::span(&classes[r], 1));
+    }
     const std::span<Real> clean(target.data() + r * columns, columns);
     parts.scaling.ApplyToTarget(batch.rows.row(index, clean), clean);
     // The output layer's deltas are written last: until then they serve as scratch.

@@ -86,7 +86,8 @@ class VectorQuantisedPass final : public LatentPass {
     const Matrix inner = code_.View(code_.inner, context_.rows);
     const Matrix codes = code_.View(code_.output, context_.rows);
     RunAffine(*code_.layer, context_.parameters, context_.packed,
-              code_.Input(context_.rows).slice_rows(first, count), inner.slice_rows(first, count));
+              code_.Input(context_.rows).slice_rows(first, count), inner.slice_rows(first, count),
+              context_.ClassesOf(first, count, 1));
     for (std::size_t r = first; r < first + count; ++r) {
       std::copy(inner.row(r).begin(), inner.row(r).end(), codes.row(r).begin());
       SnapCode(Book(), codes.row(r), RowIndices(r));
@@ -210,8 +211,8 @@ class VectorQuantisedPass final : public LatentPass {
 
 class VectorQuantisedLatent final : public LatentPart {
  public:
-  VectorQuantisedLatent(const v1::Latent& spec, std::size_t width, ParameterSet* parameters)
-      : layers_{AddLayer("latent.code", width, spec.dim(), Activation::kIdentity, parameters)},
+  VectorQuantisedLatent(const v1::Latent& spec, LayerInput input, ParameterSet* parameters)
+      : layers_{AddLayer("latent.code", input, spec.dim(), Activation::kIdentity, parameters)},
         place_{.segment = parameters->Add(
                    "latent.codebook", spec.dim() / spec.vector_quantised().groups(),
                    spec.vector_quantised().codebook_size(), /*matrix=*/true, /*trained=*/false),
@@ -256,9 +257,9 @@ class VectorQuantisedLatent final : public LatentPart {
 
 }  // namespace
 
-std::unique_ptr<LatentPart> MakeVectorQuantisedLatent(const v1::ModelSpec& spec, std::size_t width,
+std::unique_ptr<LatentPart> MakeVectorQuantisedLatent(const v1::ModelSpec& spec, LayerInput input,
                                                       ParameterSet* parameters) {
-  return std::make_unique<VectorQuantisedLatent>(spec.latent(), width, parameters);
+  return std::make_unique<VectorQuantisedLatent>(spec.latent(), input, parameters);
 }
 
 LATENT_NUMERICS_END

@@ -3,6 +3,8 @@
 #define LATENT_CORE_MODEL_WORKSPACE_H_
 
 #include <array>
+#include <cstdint>
+#include <vector>
 
 #include "core/model/autoencoder.h"
 #include "core/nn/aligned_buffer.h"
@@ -17,6 +19,7 @@ struct Workspace::Buffers {
   AlignedBuffer log_variance;           // of Gaussian latents
   std::array<AlignedBuffer, 4> latent;  // what a latent computes on the way
   AlignedBuffer variance;
+  std::vector<std::uint32_t> classes;  // of conditional models' rows
 };
 
 LATENT_NUMERICS_END

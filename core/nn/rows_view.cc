@@ -19,6 +19,13 @@ RowsView RowsView::WithMissing(const std::uint8_t* bits) const {
   return view;
 }
 
+RowsView RowsView::WithLabels(std::span<const std::int32_t> labels) const {
+  assert(labels.size() == rows);
+  RowsView view = *this;
+  view.labels_ = labels;
+  return view;
+}
+
 RowsView::SparseRow RowsView::sparse_row(std::size_t r) const {
   assert(sparse() && r < rows);
   const std::uint64_t* const offsets = sparse_.row_offsets + r * step_;
@@ -56,12 +63,13 @@ void RowsView::CopyRow(std::size_t r, std::span<Real> out) const {
   for (std::size_t i = 0; i < cells.indices.size(); ++i) out[cells.indices[i]] = cells.values[i];
 }
 
-ConstMatrix RowsView::Read(std::size_t first, std::size_t count, std::vector<Real>& scratch) const {
-  if (as_stored()) return dense_.slice_rows(first, count);
+LabelledRows RowsView::Read(std::size_t first, std::size_t count,
+                            std::vector<Real>& scratch) const {
+  if (as_stored()) return {dense_.slice_rows(first, count), labels_.From(first)};
   if (scratch.size() < count * columns) scratch.resize(count * columns);
   const Matrix out(scratch.data(), count, columns);
   for (std::size_t r = 0; r < count; ++r) CopyRow(first + r, out.row(r));
-  return out;
+  return {out, labels_.From(first)};
 }
 
 void RowsView::Gather(std::span<const std::uint64_t> indices, Matrix out) const {
@@ -72,6 +80,7 @@ RowsView RowsView::slice_rows(std::size_t first, std::size_t count) const {
   assert(first + count <= rows);
   RowsView slice = *this;
   slice.rows = count;
+  slice.labels_ = labels_.From(first);
   if (sparse()) {
     slice.sparse_.row_offsets += first * step_;
   } else {
@@ -85,6 +94,7 @@ RowsView RowsView::EveryNth(std::size_t step) const {
   const std::size_t count = (rows + step - 1) / step;
   RowsView thinned = *this;
   thinned.rows = count;
+  thinned.labels_ = labels_.EveryNth(step);
   if (sparse()) {
     thinned.step_ *= step;
   } else {

@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "core/nn/labelled_rows.h"
 #include "core/nn/matrix.h"
 
 LATENT_NUMERICS_BEGIN
@@ -56,6 +57,10 @@ class RowsView {
   // The same dense rows, but NaN in every cell whose bit is set in `bits`: the lowest bit first,
   // every row begins with a byte. Such rows are not one matrix: dense() is not for them.
   RowsView WithMissing(const std::uint8_t* bits) const;
+  // The same rows with a label each; Read then gives them with the rows.
+  RowsView WithLabels(std::span<const std::int32_t> labels) const;
+  // Of every row; none unless given.
+  LabelView labels() const { return labels_; }
 
   // Row r: its own cells where they are stored, else written to `scratch` ([columns] entries).
   std::span<const Real> row(std::size_t r, std::span<Real> scratch) const;
@@ -63,7 +68,7 @@ class RowsView {
   void CopyRow(std::size_t r, std::span<Real> out) const;
   // Rows first .. first + count - 1 as a matrix: a slice of dense rows, else in `scratch`, which
   // grows as needed and must live as long as the result is used.
-  ConstMatrix Read(std::size_t first, std::size_t count, std::vector<Real>& scratch) const;
+  LabelledRows Read(std::size_t first, std::size_t count, std::vector<Real>& scratch) const;
   // Writes the rows named by `indices`, in that order, to `out` [indices.size() x columns].
   void Gather(std::span<const std::uint64_t> indices, Matrix out) const;
 
@@ -83,6 +88,7 @@ class RowsView {
   const std::uint8_t* missing_ = nullptr;  // of dense rows
   std::size_t missing_stride_ = 0;
   SparseRows sparse_;
+  LabelView labels_;
   std::size_t step_ = 1;  // of sparse rows: row r of the view is row r * step_ of sparse_
 };
 

@@ -63,7 +63,7 @@ void Scatter(const ForwardOutputs& joined, std::size_t first, const Pass& pass) 
   rows(joined.feature_nats, pass.outputs.feature_nats);
 }
 
-void RunModel(const Autoencoder& model, Pass::Kind kind, ConstMatrix input,
+void RunModel(const Autoencoder& model, Pass::Kind kind, const LabelledRows& input,
               const ForwardOutputs& outputs, Workspace& workspace) {
   switch (kind) {
     case Pass::Kind::kForward:
@@ -182,12 +182,16 @@ void BatchRunner::RunJoined(const Autoencoder& model, std::span<const Pass> pass
   const std::size_t columns = passes.front().input.columns;
   if (input_.size() < rows * columns) input_.resize(rows * columns);
   const Matrix input(input_.data(), rows, columns);
+  labels_.clear();
   std::size_t at = 0;
   for (const Pass& pass : passes) {
     CopyRows(pass.input, input.slice_rows(at, pass.input.rows));
+    for (std::size_t r = 0; pass.input.labels.given() && r < pass.input.rows; ++r) {
+      labels_.push_back(pass.input.labels[r]);
+    }
     at += pass.input.rows;
   }
-  RunModel(model, passes.front().kind, input, joined, workspace_);
+  RunModel(model, passes.front().kind, {input, labels_}, joined, workspace_);
   at = 0;
   for (const Pass& pass : passes) {
     Scatter(joined, at, pass);

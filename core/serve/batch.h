@@ -63,6 +63,7 @@ class BatchRunner {
   std::vector<Operation*> active_;
   std::vector<Pass> forward_, decode_;
   // Of the joined batch.
+  std::vector<std::int32_t> labels_;
   std::vector<float> input_, codes_, sigma_, reconstruction_, feature_nats_;
   std::vector<double> squared_error_, score_, reconstruction_nats_, kl_;
 

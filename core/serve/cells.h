@@ -1,9 +1,11 @@
-// Row-major float32 cells that an operation owns: a request's rows or codes, or a reply's.
+// Row-major float32 cells that an operation owns: a request's rows or codes, or a reply's; and the
+// labels of rows or codes.
 // A movable value; one thread at a time.
 #ifndef LATENT_CORE_SERVE_CELLS_H_
 #define LATENT_CORE_SERVE_CELLS_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -11,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "core/nn/labelled_rows.h"
 #include "core/nn/matrix.h"
 
 namespace latent {
@@ -19,6 +22,7 @@ struct Cells {
   std::vector<float> values;  // rows x columns
   std::size_t rows = 0;
   std::size_t columns = 0;
+  std::vector<std::int32_t> labels = {};  // one a row, for conditional models; else none
 
   Cells() = default;
   Cells(std::size_t row_count, std::size_t column_count)
@@ -29,6 +33,7 @@ struct Cells {
   bool empty() const { return values.empty(); }
   MatrixView<float> view() { return {values.data(), rows, columns}; }
   MatrixView<const float> view() const { return {values.data(), rows, columns}; }
+  LabelledRows labelled() const { return {view(), labels}; }
 };
 
 // What NaN in a row is.

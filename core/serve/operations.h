@@ -28,7 +28,7 @@ using ModelPtr = std::shared_ptr<const ServedModel>;
 struct Pass {
   enum class Kind { kForward, kDecode };
   Kind kind = Kind::kForward;
-  ConstMatrix input;       // rows, or codes for kDecode
+  LabelledRows input;      // rows, or codes for kDecode; labels of conditional models alone
   ForwardOutputs outputs;  // kDecode fills `reconstruction` alone
 };
 
@@ -67,8 +67,13 @@ class Operation {
 };
 
 // INVALID_ARGUMENT for the field "rows" unless the version takes them: as CheckCells says, NaN
-// being a missing cell where the model leaves those out.
+// being a missing cell where the model leaves those out; and as CheckLabels says.
 absl::Status CheckRows(const ServedModel& model, const Cells& rows);
+
+// INVALID_ARGUMENT for the field "labels" unless each of so many rows or codes has one that a
+// conditional version knows; FAILED_PRECONDITION, reason NOT_CONDITIONAL, if another is given any.
+absl::Status CheckLabels(const ServedModel& model, const std::vector<std::int32_t>& labels,
+                         std::size_t rows);
 
 // FAILED_PRECONDITION, reason NO_LATENT, if the version has no code; `what` needs one ("codes").
 absl::Status CheckHasLatent(const ServedModel& model, std::string_view what);
@@ -224,6 +229,8 @@ class SampleOperation : public Operation {
     std::uint64_t seed = 0;
     double temperature = 1;  // 0 to 10
     bool draw = false;       // cells are drawn from the likelihood
+    // Of conditional models: one for all samples, or one for each.
+    std::vector<std::int32_t> labels = {};
   };
   // Rows that are drawn and decoded in one pass: between passes a large call may be given up.
   static constexpr std::size_t kPassRows = 64;
@@ -256,7 +263,7 @@ class InterpolateOperation : public Operation {
     Path path = Path::kLerp;
     bool ends_are_codes = false;
   };
-  // `ends`: 2 n rows or codes, n pairs of start and end.
+  // `ends`: 2 n rows or codes, n pairs of start and end; the two of a pair have one label.
   static absl::StatusOr<std::unique_ptr<InterpolateOperation>> Make(ModelPtr model, Cells ends,
                                                                     Options options,
                                                                     const OperationLimits& limits);

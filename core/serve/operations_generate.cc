@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <span>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/random.h"
@@ -65,9 +66,11 @@ double AngleBetween(std::span<const float> a, std::span<const float> b, double n
 
 SampleOperation::SampleOperation(ModelPtr model, Options options)
     : Operation(std::move(model)),
-      options_(options),
-      codes_(options.count, this->model().model().latent_dim()),
-      rows_(options.count, this->model().model().columns()) {}
+      options_(std::move(options)),
+      codes_(options_.count, this->model().model().latent_dim()),
+      rows_(options_.count, this->model().model().columns()) {
+  codes_.labels = options_.labels;
+}
 
 absl::StatusOr<std::unique_ptr<SampleOperation>> SampleOperation::Make(
     ModelPtr model, Options options, const OperationLimits& limits) {
@@ -77,7 +80,10 @@ absl::StatusOr<std::unique_ptr<SampleOperation>> SampleOperation::Make(
   if (!(options.temperature >= 0 && options.temperature <= 10)) {
     return InvalidField("temperature", absl::StrCat("expected 0 to 10, got ", options.temperature));
   }
-  return std::unique_ptr<SampleOperation>(new SampleOperation(std::move(model), options));
+  if (options.labels.size() == 1) options.labels.resize(options.count, options.labels.front());
+  LATENT_RETURN_IF_ERROR(CheckLabels(*model, options.labels, options.count));
+  return std::unique_ptr<SampleOperation>(
+      new SampleOperation(std::move(model), std::move(options)));
 }
 
 std::optional<Pass> SampleOperation::Next() {
@@ -88,7 +94,7 @@ std::optional<Pass> SampleOperation::Next() {
     drawn_ += count;
     Pass pass;
     pass.kind = Pass::Kind::kDecode;
-    pass.input = codes;
+    pass.input = codes_.labelled().slice_rows(first, count);
     pass.outputs.reconstruction = rows_.view().slice_rows(first, count);
     return pass;
   }
@@ -108,6 +114,9 @@ InterpolateOperation::InterpolateOperation(ModelPtr model, Cells ends, Options o
   const Autoencoder& autoencoder = this->model().model();
   const std::size_t points = ends_.rows / 2 * options_.steps;
   codes_ = Cells(points, autoencoder.latent_dim());
+  for (std::size_t end = 0; end < ends_.labels.size(); end += 2) {
+    codes_.labels.insert(codes_.labels.end(), options_.steps, ends_.labels[end]);
+  }
   rows_ = Cells(points, autoencoder.columns());
   if (options_.ends_are_codes) {
     end_codes_ = std::move(ends_);
@@ -124,9 +133,17 @@ absl::StatusOr<std::unique_ptr<InterpolateOperation>> InterpolateOperation::Make
   LATENT_RETURN_IF_ERROR(options.ends_are_codes
                              ? CheckCells(field, ends, autoencoder.latent_dim(), model->DebugName())
                              : CheckRows(*model, ends));
+  LATENT_RETURN_IF_ERROR(CheckLabels(*model, ends.labels, ends.rows));
   if (ends.rows % 2 != 0) {
     return InvalidField(
         field, absl::StrCat("expected pairs of start and end, an even number, got ", ends.rows));
+  }
+  for (std::size_t end = 0; end < ends.labels.size(); end += 2) {
+    const std::int32_t from = ends.labels[end], to = ends.labels[end + 1];
+    if (from == to) continue;
+    return InvalidField(
+        "labels", absl::StrCat("expected one label for both ends of a pair, got ", from, " and ",
+                               to, " for pair ", end / 2, ": no way leads from label to label"));
   }
   if (options.steps < 2 || options.steps > 1024) {
     return InvalidField("steps", absl::StrCat("expected 2 to 1024, got ", options.steps));
@@ -140,14 +157,14 @@ std::optional<Pass> InterpolateOperation::Next() {
   Pass pass;
   switch (stage_) {
     case Stage::kEncode:
-      pass.input = ends_.view();
+      pass.input = ends_.labelled();
       pass.outputs.codes = end_codes_.view();
       stage_ = Stage::kDecode;
       return pass;
     case Stage::kDecode:
       InterpolateCodes(end_codes_.view(), options_.steps, options_.path, codes_.view());
       pass.kind = Pass::Kind::kDecode;
-      pass.input = codes_.view();
+      pass.input = codes_.labelled();
       pass.outputs.reconstruction = rows_.view();
       stage_ = Stage::kDone;
       return pass;

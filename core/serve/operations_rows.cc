@@ -99,6 +99,7 @@ absl::StatusOr<Cells> CodesOfIndices(const ServedModel& model, std::string_view 
   LATENT_RETURN_IF_ERROR(CheckCells(field, indices, codebook.groups,
                                     absl::StrCat("the codebook of ", model.DebugName())));
   Cells codes(indices.rows, codebook.latent_dim());
+  codes.labels = indices.labels;
   std::vector<std::uint32_t> chosen(codebook.groups);
   for (std::size_t r = 0; r < indices.rows; ++r) {
     for (std::size_t g = 0; g < codebook.groups; ++g) {
@@ -126,8 +127,34 @@ absl::Status CheckHasLatent(const ServedModel& model, std::string_view what) {
 }
 
 absl::Status CheckRows(const ServedModel& model, const Cells& rows) {
-  return CheckCells("rows", rows, model.model().columns(), model.DebugName(),
-                    model.model().takes_missing() ? MissingCells::kTaken : MissingCells::kRefused);
+  LATENT_RETURN_IF_ERROR(
+      CheckCells("rows", rows, model.model().columns(), model.DebugName(),
+                 model.model().takes_missing() ? MissingCells::kTaken : MissingCells::kRefused));
+  return CheckLabels(model, rows.labels, rows.rows);
+}
+
+absl::Status CheckLabels(const ServedModel& model, const std::vector<std::int32_t>& labels,
+                         std::size_t rows) {
+  const Condition& condition = model.condition();
+  if (condition.classes() == 0) {
+    if (labels.empty()) return absl::OkStatus();
+    return MakeError(absl::StatusCode::kFailedPrecondition, "NOT_CONDITIONAL",
+                     absl::StrCat("labels: ", model.DebugName(), " (preset ", model.plan().preset(),
+                                  ") reads no labels: leave them out, or train with preset cvae"));
+  }
+  if (labels.size() != rows) {
+    return InvalidField(
+        "labels",
+        absl::StrCat("expected a label for each row, ", rows, " in all, as ", model.DebugName(),
+                     " reads them, got ", labels.size(), "; it knows ", condition.Text()));
+  }
+  for (std::size_t r = 0; r < rows; ++r) {
+    if (condition.ClassOf(labels[r])) continue;
+    return InvalidField("labels",
+                        absl::StrCat("expected labels that ", model.DebugName(), " knows, ",
+                                     condition.Text(), ", got ", labels[r], " for row ", r));
+  }
+  return absl::OkStatus();
 }
 
 EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
@@ -160,7 +187,7 @@ std::optional<Pass> EncodeOperation::Next() {
     codes_ = Cells(rows_.rows, dim);
     if (options_.include_sigma || options_.seed) sigma_ = Cells(rows_.rows, dim);
     Pass pass;
-    pass.input = rows_.view();
+    pass.input = rows_.labelled();
     pass.outputs.codes = codes_.view();
     if (!sigma_.empty()) pass.outputs.sigma = sigma_.view();
     return pass;
@@ -239,6 +266,7 @@ absl::StatusOr<std::unique_ptr<DecodeOperation>> DecodeOperation::Make(ModelPtr 
   LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "codes"));
   LATENT_RETURN_IF_ERROR(CheckCells("codes", codes, model->model().latent_dim(),
                                     absl::StrCat("the decoder of ", model->DebugName())));
+  LATENT_RETURN_IF_ERROR(CheckLabels(*model, codes.labels, codes.rows));
   return std::unique_ptr<DecodeOperation>(new DecodeOperation(std::move(model), std::move(codes)));
 }
 
@@ -251,7 +279,7 @@ std::optional<Pass> DecodeOperation::Next() {
   rows_ = Cells(codes_.rows, model().model().columns());
   Pass pass;
   pass.kind = Pass::Kind::kDecode;
-  pass.input = codes_.view();
+  pass.input = codes_.labelled();
   pass.outputs.reconstruction = rows_.view();
   return pass;
 }
@@ -286,7 +314,7 @@ std::optional<Pass> ReconstructOperation::Next() {
   }
   ran_ = true;
   Pass pass;
-  pass.input = rows_.view();
+  pass.input = rows_.labelled();
   if (!reconstruction_.empty()) pass.outputs.reconstruction = reconstruction_.view();
   if (!codes_.empty()) pass.outputs.codes = codes_.view();
   pass.outputs.squared_error = squared_error_;
@@ -316,6 +344,7 @@ absl::StatusOr<std::unique_ptr<DenoiseOperation>> DenoiseOperation::Make(ModelPt
   if (options.add_noise) {
     LATENT_RETURN_IF_ERROR(CheckNoise(options.add_noise->corruption));
     Cells noisy(rows.rows, rows.columns);
+    noisy.labels = rows.labels;
     LATENT_RETURN_IF_ERROR(autoencoder.Corrupt(rows.view(), options.add_noise->corruption,
                                                options.add_noise->seed, noisy.view()));
     rows = std::move(noisy);
@@ -330,7 +359,7 @@ std::optional<Pass> DenoiseOperation::Next() {
     ran_ = true;
     result_ = Cells(input_.rows, input_.columns);
     Pass pass;
-    pass.input = input_.view();
+    pass.input = input_.labelled();
     pass.outputs.reconstruction = result_.view();
     return pass;
   }

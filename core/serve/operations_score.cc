@@ -58,7 +58,7 @@ std::optional<Pass> ScoreOperation::Next() {
   if (!ran_) {
     ran_ = true;
     Pass pass;
-    pass.input = rows_.view();
+    pass.input = rows_.labelled();
     pass.outputs.score = nats_;
     if (!feature_nats_.empty()) pass.outputs.feature_nats = feature_nats_.view();
     return pass;

@@ -1,6 +1,7 @@
 #include "core/serve/recommend.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -44,6 +45,7 @@ absl::StatusOr<std::unique_ptr<RecommendOperation>> RecommendOperation::Make(Mod
                                                                              Options options) {
   const std::size_t width = model->model().columns();
   LATENT_RETURN_IF_ERROR(CheckCells("rows", rows, width, model->DebugName()));
+  LATENT_RETURN_IF_ERROR(CheckLabels(*model, rows.labels, rows.rows));
   if (options.k < 1 || options.k > kMaxItems) {
     return InvalidField("k", absl::StrCat("expected 1 to ", kMaxItems, ", got ", options.k));
   }
@@ -53,6 +55,12 @@ absl::StatusOr<std::unique_ptr<RecommendOperation>> RecommendOperation::Make(Mod
   }
   if (options.include_item_embeddings) {
     LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "include_item_embeddings"));
+    if (std::adjacent_find(rows.labels.begin(), rows.labels.end(), std::not_equal_to<>()) !=
+        rows.labels.end()) {
+      return InvalidField("labels",
+                          "expected one label for all rows where include_item_embeddings is set, "
+                          "as an item is embedded once, got several; ask for each by itself");
+    }
   }
   return std::unique_ptr<RecommendOperation>(
       new RecommendOperation(std::move(model), std::move(rows), std::move(options)));
@@ -62,7 +70,7 @@ std::optional<Pass> RecommendOperation::Next() {
   if (!ran_) {
     ran_ = true;
     Pass pass;
-    pass.input = rows_.view();
+    pass.input = rows_.labelled();
     pass.outputs.reconstruction = scores_.view();
     return pass;
   }
@@ -114,11 +122,12 @@ RecommendOperation::Row RecommendOperation::RankRow(std::span<const float> row,
 Pass RecommendOperation::NextEmbeddings() {
   const std::size_t count = std::min(BatchRunner::kPieceRows, embedded_.size() - encoded_);
   unit_rows_ = Cells(count, rows_.columns);
+  if (!rows_.labels.empty()) unit_rows_.labels.assign(count, rows_.labels.front());
   for (std::size_t i = 0; i < count; ++i) {
     unit_rows_.view()(i, embedded_[encoded_ + i]) = 1;
   }
   Pass pass;
-  pass.input = unit_rows_.view();
+  pass.input = unit_rows_.labelled();
   pass.outputs.codes = embeddings_.view().slice_rows(encoded_, count);
   encoded_ += count;
   return pass;

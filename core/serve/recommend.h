@@ -36,6 +36,8 @@ class RecommendOperation : public Operation {
     bool fallback_popularity = false;
   };
 
+  // Embeddings of a conditional model's items are those under the rows' label, which must be one.
+  //
   // INVALID_ARGUMENT for a k out of range or columns that the model does not have;
   // FAILED_PRECONDITION, reason NO_LATENT, for embeddings of a model without a code.
   static absl::StatusOr<std::unique_ptr<RecommendOperation>> Make(ModelPtr model, Cells rows,

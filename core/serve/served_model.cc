@@ -27,9 +27,12 @@ absl::Status WarmUp(const Autoencoder& model) {
   outputs.reconstruction = {back.data(), 1, back.size()};
   outputs.score = {&score, 1};
   Workspace workspace;
-  model.Forward({row.data(), 1, row.size()}, outputs, workspace);
+  const std::int32_t label =
+      IsConditional(model.spec()) ? model.spec().condition().label().classes(0).label() : 0;
+  const LabelView labels(std::span(&label, 1));
+  model.Forward({ConstMatrix(row.data(), 1, row.size()), labels}, outputs, workspace);
   const Matrix answer = {decoded.data(), 1, decoded.size()};
-  if (model.latent_dim() > 0) model.Decode(outputs.codes, answer, workspace);
+  if (model.latent_dim() > 0) model.Decode({outputs.codes, labels}, answer, workspace);
   if (AllFinite(code) && AllFinite(back) && AllFinite(decoded) && std::isfinite(score)) {
     return absl::OkStatus();
   }
@@ -90,6 +93,7 @@ ServedModel::ServedModel(VersionKey key, VersionContent content, std::string lat
       content_(std::move(content)),
       latent_space_id_(std::move(latent_space_id)),
       trained_with_corruption_(ChangesRows(content_.plan.architecture().corruption())),
+      condition_(content_.plan.architecture().condition()),
       columns_by_name_(ColumnsByName(content_.plan.data())),
       bytes_(sizeof(*this) + BytesOf(content_) + columns_by_name_.size() * kBytesOfName) {}
 

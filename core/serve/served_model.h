@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "core/model/autoencoder.h"
 #include "core/model/code_format.h"
+#include "core/model/condition.h"
 #include "core/model/sampler.h"
 #include "core/train/version_files.h"
 #include "latent/v1/spec.pb.h"
@@ -53,6 +54,7 @@ class ServedModel {
   const std::string& latent_space_id() const { return latent_space_id_; }
   const v1::TrainingPlan& plan() const { return content_.plan; }
   const Autoencoder& model() const { return *content_.model; }
+  const Condition& condition() const { return condition_; }
   const Sampler& sampler() const { return *content_.sampler; }
   const std::vector<v1::Metric>& metrics() const { return content_.evaluation.metrics; }
   // Of INT8 codes; empty for versions made before there were any.
@@ -77,6 +79,7 @@ class ServedModel {
   const VersionContent content_;
   const std::string latent_space_id_;
   const bool trained_with_corruption_;
+  const Condition condition_;
   // Into the plan's names; empty where columns have none.
   const std::unordered_map<std::string_view, std::uint32_t> columns_by_name_;
   const std::uint64_t bytes_;

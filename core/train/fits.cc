@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/ids.h"
 #include "core/base/status.h"
+#include "core/model/condition.h"
 
 namespace latent {
 namespace {
@@ -76,10 +77,36 @@ std::string FindColumnFault(const v1::DatasetSchema& trained, const DatasetInfo&
   return FindGroupFault(trained, data, who);
 }
 
+std::string FindLabelFault(const v1::Condition& condition, const DatasetInfo& data,
+                           std::string_view version) {
+  if (!condition.has_label()) return "";
+  const absl::string_view who(version.data(), version.size());
+  if (!data.has_labels) {
+    return absl::StrCat("expected labels, which ", who, " reads beside the rows, got none");
+  }
+  const Condition known(condition);
+  for (const v1::Part part : {v1::PART_TRAIN, v1::PART_VALIDATION, v1::PART_TEST}) {
+    const std::vector<std::int32_t>& labels = data.labels(part);
+    if (labels.empty() && data.rows(part) > 0) {
+      return "expected a dataset whose labels are listed, got one that was stored before they "
+             "were; "
+             "upload it again";
+    }
+    for (const std::int32_t label : labels) {
+      if (known.ClassOf(label)) continue;
+      return absl::StrCat("expected labels that ", who, " knows, ", known.Text(), ", got ", label,
+                          " in ", NameOf(part));
+    }
+  }
+  return "";
+}
+
 absl::Status CheckFits(const v1::TrainingPlan& plan, const DatasetInfo& data) {
   const std::string fault = FindColumnFault(plan.data(), data, "the version");
   if (!fault.empty()) return InvalidField("dataset", fault);
   const v1::ModelSpec& model = plan.architecture();
+  const std::string unknown = FindLabelFault(model.condition(), data, "the version");
+  if (!unknown.empty()) return InvalidField("dataset", unknown);
   const bool scaled = model.scaling().has_min_max() || model.scaling().has_standardise();
   if (model.likelihood().has_bernoulli() && !scaled && (data.min < 0 || data.max > 1)) {
     return InvalidField("dataset", absl::StrCat("expected cells from 0 to 1, as the version's "

@@ -21,8 +21,13 @@ namespace latent {
 std::string FindColumnFault(const v1::DatasetSchema& trained, const DatasetInfo& data,
                             std::string_view version);
 
-// INVALID_ARGUMENT, field "dataset", where that can be told without reading rows: columns, and
-// cells that the likelihood does not know.
+// Why the dataset's labels are not all among those that a condition knows; empty if they are, or if
+// it reads none.
+std::string FindLabelFault(const v1::Condition& condition, const DatasetInfo& data,
+                           std::string_view version);
+
+// INVALID_ARGUMENT, field "dataset", where that can be told without reading rows: columns, labels,
+// and cells that the likelihood does not know.
 absl::Status CheckFits(const v1::TrainingPlan& plan, const DatasetInfo& data);
 
 // Reads the rows of the parts. INVALID_ARGUMENT, naming part, row and column, for the first cell

@@ -145,6 +145,8 @@ v1::TrainingPlan ResolveForDisplay(const Preset& preset, std::uint32_t default_t
   images.row_shape = {28, 28, 1};
   images.part_rows = {0, 54000, 6000, 10000};
   images.max = images.train_max = 1;
+  images.has_labels = true;
+  images.part_labels.fill({0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   v1::TrainJobSpec request;
   request.set_model("images");
   request.set_dataset("images");

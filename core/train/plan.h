@@ -46,7 +46,8 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
                                          const PlanEnvironment& environment,
                                          const WarmSource* source = nullptr);
 
-// What a preset comes to for images of 28 x 28 cells in [0, 1]: what GetServerInfo shows.
+// What a preset comes to for images of 28 x 28 cells in [0, 1] with labels 0 to 9: what
+// GetServerInfo shows.
 v1::TrainingPlan ResolveForDisplay(const Preset& preset, std::uint32_t default_threads);
 
 }  // namespace latent

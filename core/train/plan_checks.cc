@@ -287,6 +287,7 @@ void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, Fiel
   CheckCodePenalties(model, errors);
   CheckLikelihood(model, data, errors);
   CheckObjective(model, errors);
+  CheckCondition(model.condition(), data, errors);
   const int layers = model.encoder().layers_size() + 1 + model.decoder().layers_size();
   CheckPenalty("l1", model.penalties().l1(), layers, errors);
   CheckPenalty("l2", model.penalties().l2(), layers, errors);

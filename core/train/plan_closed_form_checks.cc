@@ -56,6 +56,7 @@ void CheckPca(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& 
   } else if (model.likelihood().gaussian().learned_variance()) {
     refuse("likelihood.gaussian.learned_variance", "has a fixed variance; use false");
   }
+  if (model.condition().has_label()) refuse("condition", "reads no labels; use none");
   if (AnyWeight(model.penalties().l1())) refuse("penalties.l1", "knows no penalties; leave it out");
   if (model.penalties().kl_sparsity().weight() > 0) {
     refuse("penalties.kl_sparsity", "knows no penalties; leave it out");
@@ -84,6 +85,7 @@ void CheckEase(const v1::ModelSpec& model, const v1::EaseSolver& solver, FieldEr
       likelihood.variance() != 1) {
     refuse("likelihood", "minimises squared error; use gaussian with variance 1, or auto");
   }
+  if (model.condition().has_label()) refuse("condition", "reads no labels; use none");
   if (AnyWeight(model.penalties().l1())) refuse("penalties.l1", "knows no penalties; leave it out");
   if (AnyWeight(model.penalties().l2())) refuse("penalties.l2", "knows no penalties; leave it out");
 }

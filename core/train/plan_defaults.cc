@@ -268,6 +268,7 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, const v1::S
   FillLikelihood(data, model, *model.mutable_likelihood());
   if (latent.has_top_k()) FillTopK(data, model, latent);
   FillObjective(IsVariational(latent), *model.mutable_objective());
+  FillCondition(data, *model.mutable_condition());
   v1::Penalties& penalties = *model.mutable_penalties();
   const int code_layer = model.encoder().layers_size();
   const int penalised = model.encoder().layers_size() + 1 + model.decoder().layers_size();

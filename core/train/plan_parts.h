@@ -20,6 +20,8 @@ void FillArchitecture(const Preset& preset, const DatasetInfo& data, const v1::S
 void FillNetworks(const Preset& preset, const DatasetInfo& data, v1::ModelSpec& model);
 void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
                   const PlanEnvironment& environment, v1::TrainingSpec& training);
+// Of the condition: the classes, from the dataset's labels.
+void FillCondition(const DatasetInfo& data, v1::Condition& condition);
 void FillSampler(const v1::Latent& latent, v1::SamplerSpec& sampler);
 void FillPublish(v1::PublishSpec& publish);
 
@@ -34,6 +36,8 @@ void CheckRequest(const v1::TrainJobSpec& request, FieldErrors& errors);
 void CheckArchitecture(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
 // Of it: encoder and decoder, and what asks for layers of some kind.
 void CheckNetworks(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors);
+// Of it: whether the dataset has the labels that the condition is about.
+void CheckCondition(const v1::Condition& condition, const DatasetInfo& data, FieldErrors& errors);
 void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, FieldErrors& errors);
 void CheckSampler(const v1::SamplerSpec& sampler, const v1::Latent& latent, FieldErrors& errors);
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,

@@ -26,6 +26,7 @@ void CopyLasting(const v1::ModelSpec& from, v1::ModelSpec& to) {
   to.set_tied_weights(from.tied_weights());
   *to.mutable_latent() = from.latent();
   *to.mutable_likelihood() = from.likelihood();
+  *to.mutable_condition() = from.condition();
 }
 
 // What of them may change all the same: what training alone reads, and the noise that a fixed
@@ -41,6 +42,10 @@ v1::ModelSpec LastingParts(const v1::ModelSpec& model) {
   }
   if (parts.likelihood().has_gaussian()) {
     parts.mutable_likelihood()->mutable_gaussian()->clear_variance();
+  }
+  if (parts.condition().has_label()) {
+    v1::LabelCondition& label = *parts.mutable_condition()->mutable_label();
+    for (v1::LabelClass& one : *label.mutable_classes()) one.clear_name();
   }
   return parts;
 }

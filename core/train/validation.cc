@@ -12,7 +12,7 @@ constexpr std::size_t kChunkRows = 128;
 
 void ValidationPass::Chunk(const Autoencoder& model, std::uint64_t seed, std::size_t first,
                            std::size_t count, Scratch& scratch) {
-  const ConstMatrix rows = rows_.Read(first, count, scratch.cells);
+  const LabelledRows rows = rows_.Read(first, count, scratch.cells);
   const std::span<double> nats(nats_.data() + first, count);
   const v1::Objective& objective = model.spec().objective();
   if (objective.has_iwae()) {

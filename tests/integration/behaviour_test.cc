@@ -5,7 +5,9 @@
 #include <fstream>
 #include <limits>
 #include <map>
+#include <optional>
 #include <random>
+#include <type_traits>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -125,6 +127,9 @@ class BehaviourTest : public ServerTest, public testing::WithParamInterface<std:
                                                         Response*),
                       Request request, const Cut& cells) {
     request.mutable_model()->set_model("m");
+    // Rows and samples have the label 0, and both ends of a pair.
+    const int labels = std::is_same_v<Request, v1::InterpolateRequest> ? 2 : 1;
+    for (int i = 0; i < labels && label_; ++i) request.add_labels(*label_);
     Response response;
     const grpc::Status status = Call(*inference_, method, request, &response);
     if (status.ok()) {
@@ -161,6 +166,11 @@ class BehaviourTest : public ServerTest, public testing::WithParamInterface<std:
         Call(*registry_, &v1::RegistryService::Stub::GetModelVersion, request, &response).ok());
     return response.version().plan().architecture().latent().dim();
   }
+
+  // Given with every row; none to models that read none.
+  std::optional<std::int32_t> label_ = FindPreset(GetParam())->architecture.condition().has_label()
+                                           ? std::optional(0)
+                                           : std::nullopt;
 
   void Expect(const std::string& column, const std::string& told) const {
     static const Table* const page = new Table(ReadPage());
@@ -210,6 +220,18 @@ TEST_P(BehaviourTest, AnswersCallsAsThePageSays) {
   *recommend.mutable_rows() = rows;
   Expect("Recommend",
          Answers(&Inference::Recommend, recommend, [](const auto&) { return v1::DenseRows(); }));
+}
+
+TEST_P(BehaviourTest, TakesLabelsAsThePageSays) {
+  UploadRows("d", 60, 0);
+  ASSERT_EQ(Trains(Usual("d")), "yes");
+  const v1::Rows rows = Filled(0.5f, 0.25f);
+  label_ = std::nullopt;
+  Expect("no labels", Reconstructs(rows));
+  label_ = 1;
+  Expect("a label of TRAIN", Reconstructs(rows));
+  label_ = 2;
+  Expect("another label", Reconstructs(rows));
 }
 
 TEST_P(BehaviourTest, AnswersOddRowsAsThePageSays) {

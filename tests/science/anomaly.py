@@ -1,6 +1,7 @@
 """Anomalies found without labels: sets of ADBench (github.com/Minqi824/ADBench), beside pyod's
 AutoEncoder on the same rows. Half of the normal rows train; all others are scored. The preset and its
 settings are the same for all sets. The data may not be passed on."""
+import os
 import subprocess
 
 import numpy
@@ -56,7 +57,8 @@ class Theirs:
         with open(folder / "peer.log", "ab") as log:
             self.process = subprocess.Popen(
                 [interpreter, harness.SOURCE / "tests/science/peer_anomaly.py"], text=True,
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1"})  # networks too small to share
 
     def scores(self, seed):
         paths = [self.folder / name for name in ("train.npy", "test.npy", "peer.npy")]

@@ -30,7 +30,7 @@ class FakeModel : public Autoencoder {
   std::string LatentSpaceId() const override { return "0123456789abcdef"; }
   std::uint64_t weight_bytes() const override { return 0; }
 
-  void Forward(ConstMatrix rows, const ForwardOutputs& out, Workspace&) const override {
+  void Forward(const LabelledRows& rows, const ForwardOutputs& out, Workspace&) const override {
     for (std::size_t r = 0; r < rows.rows; ++r) {
       double nats = 0;
       for (std::size_t i = 0; i < latent_dim_; ++i) {
@@ -50,12 +50,12 @@ class FakeModel : public Autoencoder {
     }
   }
   // The code, then zeros.
-  void Decode(ConstMatrix codes, Matrix rows, Workspace&) const override {
+  void Decode(const LabelledRows& codes, Matrix rows, Workspace&) const override {
     for (std::size_t r = 0; r < rows.rows; ++r) {
       for (std::size_t c = 0; c < columns_; ++c) rows(r, c) = c < latent_dim_ ? codes(r, c) : 0;
     }
   }
-  void ReconstructionNats(ConstMatrix rows, ConstMatrix codes, std::span<double> nats,
+  void ReconstructionNats(const LabelledRows& rows, ConstMatrix codes, std::span<double> nats,
                           Workspace&) const override {
     for (std::size_t r = 0; r < rows.rows; ++r) {
       nats[r] = 0;

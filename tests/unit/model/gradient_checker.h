@@ -34,9 +34,10 @@ class GradientChecker {
  public:
   GradientChecker(const v1::ModelSpec& spec, double beta, UniformRows data = {kRows, kColumns})
       : data_(std::move(data)),
+        labels_(SomeLabels(data_.rows.rows)),
         model_(MakeModel(spec, data_.rows)),
         beta_(beta),
-        batch_(model_.get(), data_.rows) {
+        batch_(model_.get(), RowsView(data_.rows).WithLabels(labels_)) {
     // Off the symmetric start, so that no bias is 0 and no gradient vanishes by luck.
     std::vector<double> noise(model_->parameters().values().size());
     FillNormal({.seed = 11}, noise);
@@ -92,6 +93,7 @@ class GradientChecker {
   }
 
   UniformRows data_;
+  std::vector<std::int32_t> labels_;
   std::unique_ptr<ComposedAutoencoder> model_;
   double beta_;
   double analytic_beta_ = beta_;

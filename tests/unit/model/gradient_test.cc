@@ -68,6 +68,31 @@ TEST(MissingCellGradientTest, EqualsDifferencesWithEveryLatent) {
   }
 }
 
+// A label is read by the first layers of encoder and decoder, whichever those are.
+TEST(ConditionGradientTest, EqualsDifferencesWithEveryLatent) {
+  std::size_t turn = 0;
+  for (const Part& latent : kLatents) {
+    for (int depth = 0; depth <= 2; ++depth) {
+      for (const bool tied : {false, true}) {
+        const Part& activation = kActivations[turn % std::size(kActivations)];
+        const auto kind = static_cast<PenaltyKind>(turn % kPenaltyKinds);
+        const bool fits = Fits(kind, latent.text);
+        const std::string text = absl::StrCat(
+            kLabels, "scaling { ", kScalings[turn % std::size(kScalings)], " } corruption { ",
+            kCorruptions[turn / 2 % std::size(kCorruptions)], " } encoder { ",
+            Hidden(depth, activation.text, false), " } decoder { ",
+            Hidden(depth, activation.text, true), " } tied_weights: ", tied ? "true" : "false", " ",
+            latent.text, kLikelihoods[turn % std::size(kLikelihoods)].text,
+            fits ? Penalties(kind, depth) : "");
+        const bool kinked =
+            latent.kinked || kind == kL1 || kind == kPerLayer || (depth > 0 && activation.kinked);
+        ExpectGradient(ParseSpec(text), kinked, text);
+        ++turn;
+      }
+    }
+  }
+}
+
 // A preset's parts on a small network; what it leaves open is filled as a request's plan would be.
 v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {
   v1::ModelSpec spec = preset.architecture;
@@ -109,6 +134,7 @@ v1::ModelSpec SmallPreset(const Preset& preset, bool tied) {
     FillConvolution(image, layer);
     image = ConvolutionOf(layer).output();
   }
+  if (IsConditional(spec)) *spec.mutable_condition() = ParseSpec(kLabels).condition();
   if (!preset.architecture.has_encoder()) {
     *spec.mutable_encoder() =
         ParseSpec(absl::StrCat("encoder { ", Hidden(2, "ACTIVATION_RELU", false), " }")).encoder();

@@ -37,6 +37,16 @@ struct UniformRows {
   Matrix rows;
 };
 
+// A label of kLabels for each of so many rows.
+inline constexpr char kLabels[] =
+    "condition { label { classes { label: -3 } classes { label: 2 } classes { label: 7 } } } ";
+inline std::vector<std::int32_t> SomeLabels(std::size_t rows) {
+  constexpr std::int32_t kValues[] = {7, -3, 7, 2};
+  std::vector<std::int32_t> labels(rows);
+  for (std::size_t r = 0; r < rows; ++r) labels[r] = kValues[r % 4];
+  return labels;
+}
+
 inline std::unique_ptr<ComposedAutoencoder> MakeModel(const v1::ModelSpec& spec, ConstMatrix rows,
                                                       std::uint64_t seed = 7) {
   const absl::Status status = CheckArchitecture(spec, rows.columns);
@@ -49,7 +59,7 @@ inline std::unique_ptr<ComposedAutoencoder> MakeModel(const v1::ModelSpec& spec,
 // A pass over all of `rows` as one batch, on one thread or as several threads would split it.
 class OneBatch {
  public:
-  OneBatch(ComposedAutoencoder* model, ConstMatrix rows, std::size_t threads = 1)
+  OneBatch(ComposedAutoencoder* model, const RowsView& rows, std::size_t threads = 1)
       : model_(*model),
         rows_(rows),
         threads_(threads),
@@ -95,7 +105,7 @@ class OneBatch {
 
  private:
   ComposedAutoencoder& model_;
-  ConstMatrix rows_;
+  RowsView rows_;
   std::size_t threads_;
   std::vector<std::uint64_t> indices_;
 

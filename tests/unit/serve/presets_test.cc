@@ -14,7 +14,9 @@ namespace {
 
 class PresetOperationTest : public testing::TestWithParam<std::string> {
  protected:
-  PresetOperationTest() : model_(TestModel(GetParam())), rows_(RandomCells(5, kTestColumns, 7)) {}
+  PresetOperationTest()
+      : model_(TestModel(GetParam())),
+        rows_(LabelledFor(model_, RandomCells(5, kTestColumns, 7))) {}
 
   Cells Codes() { return RunAlone(EncodeOperation::Make(model_, rows_, {}))->codes(); }
   Cells Reconstruction() {
@@ -54,7 +56,7 @@ TEST_P(PresetOperationTest, GivesSigmaAndDrawsOfGaussianCodesAlone) {
 }
 
 TEST_P(PresetOperationTest, ReconstructionIsTheDecodedCode) {
-  EXPECT_EQ(RunAlone(DecodeOperation::Make(model_, Codes()))->rows().values,
+  EXPECT_EQ(RunAlone(DecodeOperation::Make(model_, LabelledFor(model_, Codes())))->rows().values,
             Reconstruction().values);
 }
 
@@ -81,7 +83,8 @@ TEST_P(PresetOperationTest, DenoiseEqualsReconstruct) {
 
 TEST_P(PresetOperationTest, SamplesTheSameBytesFromTheSameSeed) {
   const auto sample = [&](std::uint64_t seed, bool draw) {
-    const SampleOperation::Options options{.count = 4, .seed = seed, .draw = draw};
+    const SampleOperation::Options options{
+        .count = 4, .seed = seed, .draw = draw, .labels = LabelledFor(model_, Cells(1, 1)).labels};
     return RunAlone(SampleOperation::Make(model_, options, {}))->rows().values;
   };
   EXPECT_EQ(sample(1, false), sample(1, false));
@@ -91,7 +94,8 @@ TEST_P(PresetOperationTest, SamplesTheSameBytesFromTheSameSeed) {
 }
 
 TEST_P(PresetOperationTest, InterpolationEndsAtTheReconstructions) {
-  Cells pair(2, kTestColumns);
+  Cells pair = LabelledFor(model_, Cells(2, kTestColumns));
+  for (std::int32_t& label : pair.labels) label = 2;
   std::copy_n(rows_.values.begin(), pair.values.size(), pair.values.begin());
   for (const auto path : {InterpolateOperation::Path::kLerp, InterpolateOperation::Path::kSlerp}) {
     const auto way = RunAlone(

@@ -46,6 +46,8 @@ inline v1::TrainingPlan TestPlan(const std::string& preset) {
   info.part_rows[v1::PART_TRAIN] = 64;
   info.part_rows[v1::PART_VALIDATION] = 16;
   info.max = info.train_max = 1;
+  info.has_labels = true;
+  info.part_labels.fill({0, 1, 2});
   v1::TrainJobSpec request;
   request.set_model("toy");
   request.set_dataset("numbers");
@@ -98,6 +100,15 @@ inline ModelPtr TestModel(const std::string& preset, std::uint64_t version = 1) 
   auto served = ServedModel::Make({"toy", version}, TestContent(preset));
   EXPECT_TRUE(served.ok()) << served.status();
   return *std::move(served);
+}
+
+// Rows or codes as a version takes them: with labels 0, 1, 2, 0, ... if it reads labels.
+inline Cells LabelledFor(const ModelPtr& model, Cells cells) {
+  cells.labels.clear();
+  for (std::size_t r = 0; model->condition().classes() > 0 && r < cells.rows; ++r) {
+    cells.labels.push_back(static_cast<std::int32_t>(r % 3));
+  }
+  return cells;
 }
 
 // Makes an operation, runs it alone and returns it.

@@ -23,6 +23,8 @@ inline DatasetInfo DigitsInfo() {
   info.value_scale = 1.0 / 16;
   info.part_rows = {0, 1455, 162, 180};
   info.max = info.train_max = 1;
+  info.has_labels = true;
+  info.part_labels.fill({0, 1, 2, 3, 4, 5, 6, 7, 8, 9});
   return info;
 }
 

@@ -11,9 +11,10 @@ namespace {
 TEST(PresetsTest, NamesAreThoseThatPeopleKnow) {
   std::set<std::string> names;
   for (const Preset& preset : Presets()) names.insert(preset.name);
-  EXPECT_EQ(names, (std::set<std::string>{"beta-vae", "contractive", "conv", "denoising", "dlgm",
-                                          "ease", "iwae", "mult-dae", "mult-vae", "pca", "plain",
-                                          "sparse", "table", "topk", "vae", "vq-vae", "wae"}));
+  EXPECT_EQ(names,
+            (std::set<std::string>{"beta-vae", "contractive", "conv", "cvae", "denoising", "dlgm",
+                                   "ease", "iwae", "mult-dae", "mult-vae", "pca", "plain", "sparse",
+                                   "table", "topk", "vae", "vq-vae", "wae"}));
 }
 
 TEST(PresetsTest, DescriptionsAreOneSentence) {

@@ -26,6 +26,15 @@ std::vector<float> Rows(std::size_t first, std::size_t count) {
   return {begin, begin + static_cast<std::ptrdiff_t>(count * 64)};
 }
 
+std::vector<std::int32_t> LabelsOf(std::size_t first, std::size_t count) {
+  const auto begin = Digits().labels.begin() + static_cast<std::ptrdiff_t>(first);
+  return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+}
+
+InMemoryPart PartOf(std::size_t first, std::size_t count) {
+  return {.cells = Rows(first, count), .labels = LabelsOf(first, count)};
+}
+
 }  // namespace
 
 std::shared_ptr<const Dataset> SomeDigits(std::size_t train, std::size_t validation) {
@@ -35,7 +44,7 @@ std::shared_ptr<const Dataset> SomeDigits(std::size_t train, std::size_t validat
   info.columns = 64;
   info.row_shape = {8, 8, 1};
   info.value_scale = 1.0 / 16;
-  return MakeDataset(info, {Rows(0, train), {}}, {Rows(train, validation), {}}, {});
+  return MakeDataset(info, PartOf(0, train), PartOf(train, validation), {});
 }
 
 std::shared_ptr<const Dataset> AllDigits() { return SomeDigits(1797, 0); }

@@ -11,7 +11,7 @@
 
 namespace latent {
 
-// All 1,797 digits as TRAIN, cells in [0, 1].
+// All 1,797 digits as TRAIN, cells in [0, 1], with their labels.
 std::shared_ptr<const Dataset> AllDigits();
 // The first `train` of them as TRAIN and the `validation` after those as VALIDATION.
 std::shared_ptr<const Dataset> SomeDigits(std::size_t train, std::size_t validation);
