@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "latent/v1/inference_service.grpc.pb.h"
 #include "tests/unit/client/fake_registry.h"
@@ -21,9 +22,12 @@ using ::testing::StartsWith;
 // Codes are the rows; noise adds nothing, denoised rows are zero.
 class EchoInference : public v1::InferenceService::Service {
  public:
+  std::vector<std::int32_t> labels;  // of the last Encode
+
   grpc::Status Encode(grpc::ServerContext*, const v1::EncodeRequest* request,
                       v1::EncodeResponse* response) override {
     response->mutable_answered_by()->set_version(7);
+    labels.assign(request->labels().begin(), request->labels().end());
     if (request->has_sparsify()) {
       v1::SparseRows& sparse = *response->mutable_codes()->mutable_sparse();
       sparse.set_columns(4);
@@ -53,9 +57,9 @@ class InferTest : public testing::Test {
     std::ofstream(folder_ + "/rows.csv") << "1,0\n0.5,0.5\n";
   }
   ~InferTest() override { std::filesystem::remove_all(folder_); }
-  Outcome Run(const std::string& arguments) {
-    return Latent("--server " + server_.address() + " " + arguments + " --model m --input " +
-                  folder_ + "/rows.csv");
+  Outcome Run(const std::string& arguments, const std::string& model = "m") {
+    return Latent("--server " + server_.address() + " " + arguments + " --model " + model +
+                  " --input " + folder_ + "/rows.csv");
   }
   EchoInference inference_;
   FakeRegistry registry_;
@@ -90,6 +94,27 @@ TEST_F(InferTest, ServerErrorsCarryTheirCode) {
   const Outcome outcome = Run("score");
   EXPECT_EQ(outcome.code, 1);
   EXPECT_THAT(outcome.err, StartsWith("error: UNIMPLEMENTED"));
+}
+
+TEST_F(InferTest, LabelsGoToModelsThatReadThem) {
+  std::ofstream(folder_ + "/labels.csv") << "5\n3\n";
+  const std::string labels = " --no-header --labels " + folder_ + "/labels.csv";
+  EXPECT_EQ(Run("encode --no-header --label three", "digits").code, 0);
+  EXPECT_EQ(inference_.labels, (std::vector<std::int32_t>{3, 3}));
+  EXPECT_EQ(Run("encode --no-header --label 5", "digits").code, 0);
+  EXPECT_EQ(inference_.labels, (std::vector<std::int32_t>{5, 5}));
+  EXPECT_EQ(Run("encode" + labels, "digits").code, 0);
+  EXPECT_EQ(inference_.labels, (std::vector<std::int32_t>{5, 3}));
+  // To others they are for pictures.
+  EXPECT_EQ(Run("encode" + labels).code, 0);
+  EXPECT_TRUE(inference_.labels.empty());
+}
+
+TEST_F(InferTest, LabelThatTheModelDoesNotKnowIsRefused) {
+  const Outcome unknown = Run("encode --no-header --label 4", "digits");
+  EXPECT_NE(unknown.code, 0);
+  EXPECT_THAT(unknown.err, HasSubstr("expected one of the version's labels, 3 (three), 5, got 4"));
+  EXPECT_THAT(Run("encode --no-header --label 3").err, HasSubstr("reads no labels"));
 }
 
 }  // namespace

@@ -18,8 +18,18 @@ class FakeRegistry : public v1::RegistryService::Service {
     if (!second) response->set_next_page_token("next");
     return grpc::Status::OK;
   }
-  grpc::Status GetModelVersion(grpc::ServerContext*, const v1::GetModelVersionRequest*,
+  // The model "digits" reads labels 3, "three", and 5.
+  grpc::Status GetModelVersion(grpc::ServerContext*, const v1::GetModelVersionRequest* request,
                                v1::GetModelVersionResponse* response) override {
+    if (request->model() == "digits") {
+      v1::TrainingPlan* plan = response->mutable_version()->mutable_plan();
+      v1::LabelCondition* label =
+          plan->mutable_architecture()->mutable_condition()->mutable_label();
+      v1::LabelClass* three = label->add_classes();
+      three->set_label(3);
+      three->set_name("three");
+      label->add_classes()->set_label(5);
+    }
     v1::DatasetSchema* data = response->mutable_version()->mutable_plan()->mutable_data();
     for (const std::uint32_t side : {2u, 1u}) data->add_row_shape(side);
     data->set_train_max(1);

@@ -49,6 +49,8 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
       {"architecture { encoder { } }", [](TrainFlags& f) { f.hidden = ""; }},
       {"architecture { corruption { gaussian { sigma: 0.3 } } }",
        [](TrainFlags& f) { f.corruption = "gaussian:0.3"; }},
+      {"architecture { condition { label { } } }", [](TrainFlags& f) { f.condition = "label"; }},
+      {"architecture { condition { none { } } }", [](TrainFlags& f) { f.condition = "none"; }},
       {"architecture { corruption { dropout { fraction: 0.5 } } }",
        [](TrainFlags& f) { f.corruption = "dropout:0.5"; }},
       {"training { warm_start { model: \"faces\" version: 3 keep_latent_space: true } }",

@@ -142,6 +142,11 @@ TEST_F(ParseDatasetTest, ReadsTheDigits) {
   EXPECT_EQ(dataset->info().max, 1);
   const auto labels = dataset->labels(v1::PART_TRAIN);
   EXPECT_EQ(std::count(labels.begin(), labels.end(), 3), 183);
+  // As it is read back from the disk.
+  for (const v1::Part part : kDatasetParts) {
+    const bool any = dataset->info().rows(part) > 0;
+    EXPECT_EQ(dataset->info().labels(part).size(), any ? 10u : 0u) << part;
+  }
   const double sum = std::accumulate(rows.data, rows.data + rows.rows * rows.columns, 0.0);
   EXPECT_EQ(sum * 16, 561718);
 }

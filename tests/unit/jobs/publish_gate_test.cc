@@ -196,5 +196,18 @@ TEST(SchemaChangeTest, WidthShapeNamesAndLikelihoodMatter) {
   EXPECT_EQ(SchemaChange(plan, learned), "");
 }
 
+TEST(SchemaChangeTest, LabelsThatCallsMustBringMatter) {
+  const v1::TrainingPlan plain = PlanOf(4);
+  v1::TrainingPlan two = plain;
+  v1::LabelCondition* label = two.mutable_architecture()->mutable_condition()->mutable_label();
+  for (const int value : {1, 2}) label->add_classes()->set_label(value);
+  EXPECT_EQ(SchemaChange(two, two), "");
+  EXPECT_THAT(SchemaChange(plain, two), HasSubstr("a label of 1, 2, that of the current version"));
+  EXPECT_THAT(SchemaChange(two, plain), HasSubstr("the condition is none"));
+  v1::TrainingPlan three = two;
+  three.mutable_architecture()->mutable_condition()->mutable_label()->add_classes()->set_label(3);
+  EXPECT_THAT(SchemaChange(two, three), HasSubstr("a label of 1, 2, 3"));
+}
+
 }  // namespace
 }  // namespace latent
