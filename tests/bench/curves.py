@@ -3,6 +3,7 @@ import statistics
 
 import numpy
 
+import kernels
 import plots
 from rig import DEEP, SHALLOW
 
@@ -59,9 +60,9 @@ def curves(rig, table):
 
 def roofline(rig, table):
     """Draws one; what it shows has been measured by then, or is now."""
-    import kernels
     for line in (kernels.calibration, kernels.gemm):
         if not {"reads", "forward"} <= set(rig.data):
+            table.group = line.__name__
             line(rig, table)
     if "forward" in rig.data:
         plots.roofline(rig.data)

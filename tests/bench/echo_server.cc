@@ -2,9 +2,10 @@
 // thread, computing nothing. Requests, replies, limits and malloc settings are latentd's, so that
 // what latentd costs above this is latentd's own. Runs until it is killed.
 //
-//   echo_server --port-file FILE [--listen 127.0.0.1:0] [--code 32] [--health]
+//   echo_server --port-file FILE [--listen 127.0.0.1:0] [--code 32] [--health] [--default-health]
 #include <absl/synchronization/mutex.h>
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
 #include <malloc.h>
 
 #include <CLI/CLI.hpp>
@@ -29,6 +30,7 @@ struct Flags {
   std::string port_file;
   std::uint32_t code = 32;
   bool health = false;
+  bool default_health = false;
 };
 
 // One armed call, used again and again with its messages.
@@ -74,6 +76,7 @@ class EchoCall final : public Call {
 class EchoServer {
  public:
   explicit EchoServer(const Flags& flags) : code_(flags.code) {
+    grpc::EnableDefaultHealthCheckService(flags.default_health);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(17 << 20);
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, 128);
@@ -157,6 +160,9 @@ int main(int argc, char** argv) {
   app.add_option("--port-file", flags.port_file, "gets the port")->required();
   app.add_option("--code", flags.code, "entries of a code");
   app.add_flag("--health", flags.health, "answer health checks too");
+  app.add_flag("--default-health", flags.default_health,
+               "let gRPC answer them, by the callback API: what latentd must not do")
+      ->excludes("--health");
   CLI11_PARSE(app, argc, argv);
   EchoServer server(flags);
   if (!server.listening()) {

@@ -182,6 +182,11 @@ class Rig:
     def echo_with_health(self):
         return self.process("echo_health", [BENCH / "echo_server", "--health"])
 
+    @functools.cached_property
+    def echo_with_default_health(self):
+        """As it must not be: gRPC's own health service is one of the callback API."""
+        return self.process("echo_default", [BENCH / "echo_server", "--default-health"])
+
     def rows(self, name, make):
         """A dataset of the rows that `make` gives."""
         if self.server.latent("datasets", "show", name, check=False).returncode != 0:
