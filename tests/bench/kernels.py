@@ -14,11 +14,9 @@ WIDTHS = (784, 512, 256, 32, 256, 512, 784)
 ROWS = (1, 8, 64, 256)
 # KiB of a warm buffer: within the second-level cache, the last level and memory.
 BUFFERS = {"L2": 256, "L3": 4096, "memory": 262144}
-# What kernel_bench calls the products and the encoder with float32 and float16 weights.
-FORWARD = "Forward/bias_relu/{}"
-ENCODE = {"f32": ("Encode/1", "Encode/float32/1", "Encode/f32/1"),
-          "fp16": ("Encode/float16/1", "Encode/fp16/1", "Encode/f16/1", "EncodeFloat16/1",
-                   "EncodeHalf/1")}
+# What kernel_bench calls all layers in turn, each layer again and again, and the encoder by its weights.
+FORWARD, WARM = "Forward/bias_relu/{}", "ForwardWarm/{}"
+ENCODE = {"f32": ("Encode/float32/1", "Encode/1"), "fp16": ("Encode/float16/1",)}
 
 
 def peaks(rig):
@@ -47,7 +45,7 @@ def measured(rig):
     """Medians of kernel_bench by name: time in µs, operations a second, share of the peak."""
     def run():
         done = subprocess.run(
-            [BENCH / "kernel_bench", "--benchmark_filter=^(Forward/bias_relu|Encode)",
+            [BENCH / "kernel_bench", "--benchmark_filter=^(Forward/bias_relu|ForwardWarm|Encode).*/(1|8|64|256)$",
              "--benchmark_format=json", "--benchmark_enable_random_interleaving=true",
              f"--benchmark_min_time={0.02 if rig.quick else 0.1}",
              f"--benchmark_repetitions={3 if rig.quick else 9}"],
@@ -76,13 +74,18 @@ def gemm(rig, table):
     """The share of the multiply-adds that registers alone allow."""
     figures = measured(rig)
     figure = "GEMM forward, 784-512-256-32-256-512-784, 8 and 64 rows: share of FMA peak, one thread"
-    if any(FORWARD.format(rows) not in figures for rows in (8, 64)):
+    if FORWARD.format(8) not in figures:
         not_shown(table, figure, "≥ 80 %", "≥ 92 %", f"kernel_bench has no {FORWARD.format(8)}")
         return
-    judge(table, figure, *(Part(100 * figures[FORWARD.format(rows)]["share_of_peak"], "≥", 80, 92,
-                                "{:.0f} %", f"at {rows}") for rows in (8, 64)),
-          note=" · ".join(f"{figures[FORWARD.format(rows)]['flops'] / 1e9:.0f} GFLOP/s"
-                          for rows in (8, 64)) + ", bias and ReLU included")
+
+    def shares(form):
+        return [100 * figures[form.format(rows)]["share_of_peak"] for rows in (8, 64)]
+
+    warm = WARM.format(8) in figures
+    judge(table, figure, *(Part(share, "≥", 80, 92, "{:.0f} %", f"at {rows}")
+                           for share, rows in zip(shares(WARM if warm else FORWARD), (8, 64))),
+          note=("operands warm in cache; all layers in turn {:.0f} · {:.0f} %".format(
+              *shares(FORWARD)) if warm else "all layers in turn") + ", bias and ReLU included")
     rig.data["forward"] = [
         {"rows": rows, "flops": figures[FORWARD.format(rows)]["flops"],
          "intensity": numpy.divide(*flops_and_bytes(rows))}
