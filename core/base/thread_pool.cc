@@ -7,7 +7,7 @@ namespace {
 
 // Long enough to bridge the gap between a step's phases, short enough to cost a sleeping team
 // nothing that anyone would notice.
-constexpr int kSpins = 2000;
+constexpr int kSpins = 20000;
 
 void Pause() {
 #if defined(__x86_64__)

@@ -12,12 +12,15 @@
 LATENT_NUMERICS_BEGIN
 namespace {
 
-// Rows of weights that threads take together: a multiple of the kernel's six and of what keeps
-// threads off each other's cache lines.
-constexpr std::size_t kWeightRows = 12;
+// Threads keep off each other's cache lines.
 constexpr std::size_t kVectorRows = 16;
 // Packing writes 16 columns together.
 constexpr std::size_t kPackRows = PackedMatrix::kPanelColumns;
+// A slab of a dense layer's weights is this many rows, a multiple of the kernel's six and of those
+// that are packed together, or as many times that as make up so many numbers: its gradient, its
+// moments and both packings stay in the cache from one to the next.
+constexpr std::size_t kSlabRows = 3 * kPackRows;
+constexpr std::size_t kSlabCells = std::size_t{1} << 15;
 
 // Phases of the rows where some term is coupled.
 enum Phase : std::size_t { kForward, kCoupling, kBackward, kPhases };
@@ -116,15 +119,26 @@ void TrainingPass::State::AssignGradients(std::size_t threads, const std::set<st
       if (kept.contains(i)) continue;
       const ParameterSegment& s = segments[i];
       if (!s.trained) continue;
-      const auto [first, count] = Share(s.rows, threads, t, s.matrix ? kWeightRows : kVectorRows);
-      if (count == 0) continue;
-      ranges[t].push_back({.segment = i,
-                           .first_row = first,
-                           .rows = count,
-                           .offset = s.offset + first * s.columns,
-                           .size = count * s.columns});
+      const auto [first, count] = Share(s.rows, threads, t, s.matrix ? kPackRows : kVectorRows);
+      const std::size_t slab = SlabRows(i);
+      for (std::size_t done = 0; done < count; done += slab) {
+        const std::size_t rows_now = std::min(slab, count - done);
+        ranges[t].push_back({.segment = i,
+                             .first_row = first + done,
+                             .rows = rows_now,
+                             .offset = s.offset + (first + done) * s.columns,
+                             .size = rows_now * s.columns});
+      }
     }
   }
+}
+
+// Where each part of a gradient would do its whole work anew, there is one part.
+std::size_t TrainingPass::State::SlabRows(std::size_t segment) const {
+  const ParameterSegment& s = parts.parameters.segment(segment);
+  const bool dense = uses[segment].owner != nullptr && !uses[segment].owner->layer->convolution;
+  if (!s.matrix || !dense || !weight_terms.empty()) return s.rows;
+  return std::max<std::size_t>(1, kSlabCells / (kSlabRows * s.columns)) * kSlabRows;
 }
 
 std::vector<LayerPass*> TrainingPass::State::Layers() {
@@ -269,6 +283,15 @@ void TrainingPass::ApplyConstraints(std::size_t thread) {
   parts.ApplyUnitNorm();
   parts.likelihood->BoundLearned(parts.parameters);
   if (!state_->keeps_codes) state_->latent->EndBatch(parts.parameters);
+}
+
+bool TrainingPass::packs_ranges() const {
+  return !has_constraints() && state_->weight_terms.empty();
+}
+
+void TrainingPass::PackRange(const ParameterRange& range) {
+  if (!state_->parts.parameters.segment(range.segment).matrix) return;
+  state_->parts.PackWeight(range.segment, range.first_row, range.rows);
 }
 
 void TrainingPass::RefreshPacked(std::size_t thread) {

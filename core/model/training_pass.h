@@ -61,8 +61,8 @@ struct ParameterRange {
 
 // A step, for every thread t of `threads`, with `|` for a barrier:
 //   Begin (one thread) | for p < phases(): RunPhase(p, t, its rows) | for r in ranges(t):
-//   Gradient(r), and where no norm is clipped the update of r at once | ApplyConstraints(t) |
-//   RefreshPacked(t) |
+//   Gradient(r), and where no norm is clipped the update of r at once, and if packs_ranges()
+//   PackRange(r); else | ApplyConstraints(t) | RefreshPacked(t) |
 class TrainingPass {
  public:
   // `model` must outlive this. Batches hold at most `max_batch` rows; `threads` fixes ranges(),
@@ -90,8 +90,8 @@ class TrainingPass {
   BatchLoss Loss() const;
   std::vector<NamedTerm> Terms(const BatchLoss& loss) const;
 
-  // What thread `thread` computes gradients for; disjoint over threads, together everything that
-  // learns.
+  // What thread `thread` computes gradients for, in pieces that the cache holds; disjoint over
+  // threads, together everything that learns.
   std::span<const ParameterRange> ranges(std::size_t thread) const;
   // Writes that part of gradient().
   void Gradient(const ParameterRange& range);
@@ -111,6 +111,10 @@ class TrainingPass {
   bool has_constraints() const;
   // After all parameters are final: this thread's share of the layouts that kernels read.
   void RefreshPacked(std::size_t thread);
+  // Whether nobody reads those layouts or changes parameters once gradients are under way; then
+  // PackRange of every range, each as soon as its parameters are final, is as good.
+  bool packs_ranges() const;
+  void PackRange(const ParameterRange& range);
 
   // Where the first number that is NaN or infinite stands, e.g. "layer encoder.0 (activation)",
   // "term kl", "gradient of latent.mu.weight", "parameter encoder.0.weight"; empty if all are

@@ -42,6 +42,8 @@ struct TrainingPass::State : PassContext {
   void AttachLayers();
   // Sets up `layers`, `uses` and `ranges`.
   void AssignGradients(std::size_t threads, const std::set<std::size_t>& kept);
+  // How many rows of a segment make one of its ranges.
+  std::size_t SlabRows(std::size_t segment) const;
   std::set<std::size_t> MakersOfCodes() const;
 
   ComposedAutoencoder::Parts& parts;

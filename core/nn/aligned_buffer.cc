@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <new>
 
 LATENT_NUMERICS_BEGIN
@@ -12,12 +14,32 @@ constexpr std::align_val_t kAlignment{64};
 // From here on a buffer has pages of its own; below, the heap's waste is less than a page's.
 constexpr std::size_t kMappedBytes = std::size_t{256} << 10;
 
+constexpr std::size_t kPage = 4096;
+// Buffers of at least one such page begin on its boundary and ask for it: an address table of small
+// pages does not reach over the weights, moments and packings of one step.
+constexpr std::size_t kHugePage = std::size_t{2} << 20;
+
+std::byte* Map(std::size_t bytes, int flags) {
+  void* pages =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
+  if (pages == MAP_FAILED) throw std::bad_alloc();  // as operator new does
+  return static_cast<std::byte*>(pages);
+}
+
 // Zeroed pages, all present: nothing faults later.
 Real* MapPages(std::size_t bytes) {
-  void* pages = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-  if (pages == MAP_FAILED) throw std::bad_alloc();  // as operator new does
-  return static_cast<Real*>(pages);
+  if (bytes < kHugePage) return reinterpret_cast<Real*>(Map(bytes, MAP_POPULATE));
+  const std::size_t whole = (bytes + kPage - 1) / kPage * kPage;
+  std::byte* const mapped = Map(whole + kHugePage, 0);
+  const std::size_t head =
+      (kHugePage - reinterpret_cast<std::uintptr_t>(mapped) % kHugePage) % kHugePage;
+  std::byte* const begin = mapped + head;
+  if (head > 0) munmap(mapped, head);
+  munmap(begin + whole, kHugePage - head);
+  // A wish: where it is not granted the pages are small ones.
+  static_cast<void>(madvise(begin, whole, MADV_HUGEPAGE));
+  for (std::size_t at = 0; at < whole; at += kPage) begin[at] = std::byte{0};
+  return reinterpret_cast<Real*>(begin);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cstring>
 
 #include "core/nn/kernels.h"
 
@@ -72,6 +73,31 @@ bool SetOptions(const NtOptions& options, kernels::GemmCall& call) {
   return in_store;
 }
 
+typedef Real Four __attribute__((vector_size(4 * sizeof(Real))));
+
+// to[k * 16 + l] = from[l * stride + k] for 16 x 16 entries, four by four in registers.
+void TransposeBlock(const Real* from, std::size_t stride, Real* to) {
+  for (std::size_t l = 0; l < kPanel; l += 4) {
+    for (std::size_t k = 0; k < kPanel; k += 4) {
+      Four rows[4];
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::memcpy(&rows[i], from + (l + i) * stride + k, sizeof(Four));
+      }
+      const Four low01 = __builtin_shufflevector(rows[0], rows[1], 0, 4, 1, 5);
+      const Four high01 = __builtin_shufflevector(rows[0], rows[1], 2, 6, 3, 7);
+      const Four low23 = __builtin_shufflevector(rows[2], rows[3], 0, 4, 1, 5);
+      const Four high23 = __builtin_shufflevector(rows[2], rows[3], 2, 6, 3, 7);
+      const Four columns[4] = {__builtin_shufflevector(low01, low23, 0, 1, 4, 5),
+                               __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+                               __builtin_shufflevector(high01, high23, 0, 1, 4, 5),
+                               __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+      for (std::size_t i = 0; i < 4; ++i) {
+        std::memcpy(to + (k + i) * kPanel + l, &columns[i], sizeof(Four));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 void PackedMatrix::Resize(std::size_t k, std::size_t n) {
@@ -99,7 +125,7 @@ void PackedMatrix::PackRows(ConstMatrix b, std::size_t first) {
     for (std::size_t r = 0; r < b.rows; ++r, to += kPanel) {
       const Real* const from = b.data + r * b.stride + j;
       if (columns == kPanel) {
-        std::copy_n(from, kPanel, to);  // of known length: no call
+        std::memcpy(to, from, kPanel * sizeof(Real));  // of known length: no call
       } else {
         std::fill(std::copy_n(from, columns, to), to + kPanel, Real{0});
       }
@@ -115,9 +141,15 @@ void PackedMatrix::PackTransposedRows(ConstMatrix b, std::size_t first) {
     const std::size_t lane = (first + r) % kPanel;
     const std::size_t lanes = std::min(kPanel - lane, b.rows - r);
     Real* panel = cells_.data() + (first + r - lane) * k_;
+    std::size_t done = 0;
+    if (lanes == kPanel) {
+      for (; done + kPanel <= k_; done += kPanel) {
+        TransposeBlock(b.data + r * b.stride + done, b.stride, panel + done * kPanel);
+      }
+    }
     // The lanes past the last column are nobody's: whoever packs that column clears them.
     const bool last = first + r + lanes == n_;
-    for (std::size_t k = 0; k < k_; ++k) {
+    for (std::size_t k = done; k < k_; ++k) {
       Real* to = panel + k * kPanel;
       for (std::size_t l = 0; l < lanes; ++l) to[lane + l] = b.data[(r + l) * b.stride + k];
       if (last) std::fill(to + lane + lanes, to + kPanel, Real{0});

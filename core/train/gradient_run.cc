@@ -138,10 +138,10 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
   if (!std::isfinite(pass_.Loss().total)) return;
   const std::span<const ParameterRange> ranges = pass_.ranges(thread);
   if (solver_.clip_norm() == 0) {
-    // Each gradient is used while it is still in the cache.
+    // Each gradient is used while it is still in the cache, and so are the weights.
     for (std::size_t i = 0; i < ranges.size(); ++i) {
       pass_.Gradient(ranges[i]);
-      Update(ranges.subspan(i, 1), 1);
+      UpdateAndPack(ranges.subspan(i, 1), 1);
     }
   } else {
     for (const ParameterRange& range : ranges) pass_.Gradient(range);
@@ -152,8 +152,10 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
     const double norm = NormOf(norm_blocks_);
     if (thread == 0) gradient_norm_ = norm;
     if (!std::isfinite(norm)) return;
-    Update(ranges, ClipScale(norm, solver_.clip_norm()));
+    const double scale = ClipScale(norm, solver_.clip_norm());
+    for (std::size_t i = 0; i < ranges.size(); ++i) UpdateAndPack(ranges.subspan(i, 1), scale);
   }
+  if (pass_.packs_ranges()) return;
   pool.Barrier();
   if (pass_.has_constraints()) {
     pass_.ApplyConstraints(thread);
@@ -162,12 +164,14 @@ void GradientRun::StepOnThread(std::size_t thread, ThreadPool& pool) {
   pass_.RefreshPacked(thread);
 }
 
-void GradientRun::Update(std::span<const ParameterRange> ranges, double gradient_scale) {
+void GradientRun::UpdateAndPack(std::span<const ParameterRange> ranges, double gradient_scale) {
   if (solver_.optimizer().has_sgd()) {
     UpdateSgd(ranges, gradient_scale);
   } else {
     UpdateAdam(ranges, gradient_scale);
   }
+  if (!pass_.packs_ranges()) return;
+  for (const ParameterRange& range : ranges) pass_.PackRange(range);
 }
 
 void GradientRun::UpdateSgd(std::span<const ParameterRange> ranges, double gradient_scale) {
@@ -295,13 +299,13 @@ absl::Status GradientRun::HandOutCheckpoint() {
 }
 
 void GradientRun::DrawOrder() {
-  std::vector<std::uint32_t> order(rows_.rows);
-  for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
+  drawn_.resize(rows_.rows);
+  for (std::uint32_t i = 0; i < drawn_.size(); ++i) drawn_[i] = i;
   if (solver_.shuffle()) {
     FillPermutation(DeriveSeed(plan_.training().seed(), kOrderPurpose),
-                    static_cast<std::uint32_t>(state_.epoch), order);
+                    static_cast<std::uint32_t>(state_.epoch), drawn_);
   }
-  order_.assign(order.begin(), order.end());
+  order_.assign(drawn_.begin(), drawn_.end());
 }
 
 bool GradientRun::OutOfTime() const {

@@ -48,7 +48,7 @@ class GradientRun {
 
   absl::Status Step(ThreadPool& pool);
   void StepOnThread(std::size_t thread, ThreadPool& pool);
-  void Update(std::span<const ParameterRange> ranges, double gradient_scale);
+  void UpdateAndPack(std::span<const ParameterRange> ranges, double gradient_scale);
   void UpdateSgd(std::span<const ParameterRange> ranges, double gradient_scale);
   void UpdateAdam(std::span<const ParameterRange> ranges, double gradient_scale);
   void AddLoss(const BatchLoss& loss, std::size_t rows);
@@ -77,6 +77,7 @@ class GradientRun {
   // `weights` stays empty here but for the moment of a checkpoint: the model holds them.
   Checkpoint state_;
   std::vector<std::uint64_t> order_;  // of the running epoch
+  std::vector<std::uint32_t> drawn_;  // where it is drawn
   std::vector<double> norm_blocks_;
   double gradient_norm_ = 0;
   double learning_rate_ = 0;
