@@ -75,6 +75,12 @@ inline VersionContent TestContent(const std::string& preset) {
   }
   auto model = CreateModel(content.plan, statistics);
   EXPECT_TRUE(model.ok()) << model.status();
+  // Labels begin without effect.
+  ParameterSet& parameters = (*model)->parameters();
+  for (std::size_t i = 0; i < parameters.segments().size(); ++i) {
+    if (!parameters.segment(i).name.ends_with(".label_bias")) continue;
+    FillNormal({.seed = 9, .sample = i}, parameters.span(i));
+  }
   content.model = *std::move(model);
   if (content.model->variational()) {
     content.sampler = StandardNormalSampler(kTestDim);
