@@ -75,8 +75,8 @@ TEST(ImportanceTest, DependsNeitherOnThreadsNorOnTheOtherRows) {
   EXPECT_EQ(Nll(model, 300, 3, 1), Nll(model, 300, 3, 4));
   const std::vector<float> cells = Rows(10);
   std::vector<double> all(10), one(1);
-  ImportanceSampler(model, 3, 1).Run({cells.data(), 10, kColumns}, 0, all);
-  ImportanceSampler(model, 3, 1).Run({cells.data() + 7 * kColumns, 1, kColumns}, 7, one);
+  ImportanceSampler(model, 3, 1).Run(ConstMatrix(cells.data(), 10, kColumns), 0, all);
+  ImportanceSampler(model, 3, 1).Run(ConstMatrix(cells.data() + 7 * kColumns, 1, kColumns), 7, one);
   EXPECT_EQ(one[0], all[7]);
 }
 

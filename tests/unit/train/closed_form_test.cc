@@ -33,7 +33,8 @@ DoubleMatrix DecoderSpan(const Autoencoder& model) {
   std::vector<float> codes((k + 1) * k), rows((k + 1) * model.columns());
   for (std::size_t i = 0; i < k; ++i) codes[i * k + i] = 1;
   Workspace workspace;
-  model.Decode({codes.data(), k + 1, k}, {rows.data(), k + 1, model.columns()}, workspace);
+  model.Decode(ConstMatrix(codes.data(), k + 1, k), {rows.data(), k + 1, model.columns()},
+               workspace);
   DoubleMatrix span(k, model.columns());
   for (std::size_t i = 0; i < k; ++i) {
     for (std::size_t c = 0; c < model.columns(); ++c) {
