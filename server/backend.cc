@@ -26,6 +26,11 @@ Backend::Memory MemoryOf(const Config& config) {
           .rows = std::min(budget / 8, config.limits.rows_in_flight * kBytesOfRow)};
 }
 
+WeightFormat WeightsOf(const Config& config) {
+  if (config.serving_weights == "float16") return WeightFormat::kFloat16;
+  return config.serving_weights == "int8" ? WeightFormat::kInt8 : WeightFormat::kFloat32;
+}
+
 }  // namespace
 
 Backend::Backend(Config config, IoExecutor* loader)
@@ -105,7 +110,8 @@ void Backend::MakeCache() {
   Registry& registry = store_->registry();
   cache_ = std::make_unique<ModelCache>(
       ModelCache::Options{.budget_bytes = memory_.budget,
-                          .reserved = [this] { return memory_.rows + training_bytes_.load(); }},
+                          .reserved = [this] { return memory_.rows + training_bytes_.load(); },
+                          .weights = WeightsOf(config_)},
       [&registry](const VersionInfo& version) { return registry.VerifyVersion(version); },
       [loader = loader_](std::function<void()> work) {
         // Refused only after the last call has ended, when nobody waits for a model any more.

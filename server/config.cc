@@ -74,6 +74,11 @@ void DeclareThreads(CLI::App& app, Config& config) {
 }
 
 void DeclareMemory(CLI::App& app, Config& config) {
+  app.add_option("--serving-weights", config.serving_weights,
+                 "Format of weights that calls read: float32, or for less memory and other last "
+                 "digits float16 or int8")
+      ->check(CLI::IsMember({"float32", "float16", "int8"}))
+      ->capture_default_str();
   app.add_option("--memory-budget-mib", config.memory_budget_mib,
                  "MiB for loaded versions, training and rows in flight; 0: 3/4 of the memory")
       ->check(CLI::Range(0, 1 << 24))
@@ -321,6 +326,7 @@ std::string ToToml(const Config& config) {
       << "\nio-threads = " << config.io_threads << "\nio-queue = " << config.io_queue
       << "\ntrain-threads = " << config.train_threads
       << "\ntrain-priority = " << TomlString(config.train_priority)
+      << "\nserving-weights = " << TomlString(config.serving_weights)
       << "\nmemory-budget-mib = " << config.memory_budget_mib
       << "\ndrain-seconds = " << config.drain_seconds << "\nmax-rows = " << limits.rows
       << "\nmax-columns = " << limits.columns << "\nmax-cells = " << limits.cells

@@ -35,6 +35,7 @@ struct Config {
   int train_threads = 0;                      // of jobs that name none; 0: the cores
   std::string train_priority = "background";  // or "normal"
   double drain_seconds = 10;                  // for calls in flight at shutdown
+  std::string serving_weights = "float32";    // or float16, int8: what loaded versions hold
   std::uint64_t memory_budget_mib = 0;  // of versions, training and rows; 0: 3/4 of the machine's
   RequestLimits limits;
   std::string log_format = "json";  // or "text"

@@ -158,6 +158,13 @@ std::vector<Group> Layout() {
         {"int8_mse_per_element",
          "squared error a cell, INT8",
          {{"FLOAT32", "test_mse_per_element"}}}}},
+      {"Serving with fewer bits a weight",
+       "The greatest distance of a row's answer from that with float32 weights, over the root mean "
+       "square length of answers: what a server with --serving-weights loses.",
+       {{"float16_weights_code_error", "codes, float16"},
+        {"float16_weights_reconstruction_error", "reconstructions, float16"},
+        {"int8_weights_code_error", "codes, int8"},
+        {"int8_weights_reconstruction_error", "reconstructions, int8"}}},
   };
 }
 

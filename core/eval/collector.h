@@ -81,6 +81,8 @@ absl::Status AddRanking(const EvaluationInput& input, MetricList& metrics);
 // imputation_rmse, imputation_accuracy and what mean and mode reach; of models that take missing
 // cells.
 absl::Status AddImputation(const EvaluationInput& input, MetricList& metrics);
+// float16_weights_code_error, float16_weights_reconstruction_error and those of int8.
+absl::Status AddServingWeights(const EvaluationInput& input, MetricList& metrics);
 // auroc, average_precision.
 absl::Status AddAnomalyDetection(const EvaluationInput& input, MetricList& metrics);
 

@@ -191,6 +191,7 @@ absl::StatusOr<std::vector<v1::Metric>> ComputeMetrics(const Autoencoder& model,
   LATENT_RETURN_IF_ERROR(AddAnomalyDetection(input, metrics));
   LATENT_RETURN_IF_ERROR(AddRanking(input, metrics));
   LATENT_RETURN_IF_ERROR(AddImputation(input, metrics));
+  LATENT_RETURN_IF_ERROR(AddServingWeights({model, data, held_out, stop}, metrics));
   return std::move(metrics).Take();
 }
 

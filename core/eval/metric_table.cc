@@ -67,6 +67,15 @@ constexpr auto kTable = std::to_array<MetricDefinition>({
      "test_mse_per_element of rows decoded from codes in the format FLOAT16"},
     {"int8_mse_per_element", "dataset units^2", Better::kLower,
      "test_mse_per_element of rows decoded from codes in the format INT8"},
+    {"float16_weights_code_error", "1", Better::kLower,
+     "served with --serving-weights=float16: greatest distance of a row's code from that with "
+     "float32 weights, over the root mean square length of codes; at most 1000 evenly spaced rows"},
+    {"float16_weights_reconstruction_error", "1", Better::kLower,
+     "the same of reconstructions, dataset units"},
+    {"int8_weights_code_error", "1", Better::kLower,
+     "float16_weights_code_error with --serving-weights=int8"},
+    {"int8_weights_reconstruction_error", "1", Better::kLower,
+     "float16_weights_reconstruction_error with --serving-weights=int8"},
     {"code_bits_indices", "bits/row", Better::kLower,
      "groups x log2(codebook_size): a code as indices, without a bit to spare (UINT16 takes 16 "
      "each); "

@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/model/codebook.h"
+#include "core/nn/gemm.h"
 #include "core/nn/labelled_rows.h"
 #include "core/nn/matrix.h"
 #include "latent/v1/spec.pb.h"
@@ -95,6 +96,10 @@ class Autoencoder {
   virtual std::span<const Real> column_means() const = 0;
   // Rows in the units that the network sees. `scaled` may be `rows`.
   virtual void ScaleRows(ConstMatrix rows, Matrix scaled) const = 0;
+  // A copy to answer with whose weights take fewer bytes, or null where there is no such thing: a
+  // map without a code. Its answers differ by what rounding loses; each row's bits are still the
+  // same in any batch. In kFloat16 a matrix beyond its range stays as it is.
+  virtual std::unique_ptr<Autoencoder> Narrowed(WeightFormat /*format*/) const { return nullptr; }
   // Bytes of the weights in memory, as often as they are kept.
   virtual std::uint64_t weight_bytes() const = 0;
   // Adds everything that FromTensors (model_io.h) needs to make this model again.

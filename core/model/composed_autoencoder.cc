@@ -115,15 +115,34 @@ void ComposedAutoencoder::PackTransposed(std::size_t segment, ConstMatrix transp
   if (parts_->pack_backward) weights.backward.Pack(transposed);
 }
 
-std::uint64_t ComposedAutoencoder::weight_bytes() const {
-  std::uint64_t cells = parameters().values().size();
-  for (const DensePacked& weights : parts_->packed) {
-    for (const PackedMatrix* packed : {&weights.forward, &weights.backward}) {
-      constexpr std::size_t kPanel = PackedMatrix::kPanelColumns;
-      cells += (packed->n() + kPanel - 1) / kPanel * kPanel * packed->k();
+std::unique_ptr<Autoencoder> ComposedAutoencoder::Narrowed(WeightFormat format) const {
+  auto copy = std::make_unique<ComposedAutoencoder>(spec(), statistics(), ModelUse::kServing);
+  AlignedBuffer scratch;
+  for (std::size_t i = 0; i < parameters().segments().size(); ++i) {
+    const ConstMatrix weights = parts_->Weights(i, scratch);
+    if (copy->parameters().segment(i).held) {
+      for (std::size_t r = 0; r < weights.rows; ++r) {
+        std::ranges::copy(weights.row(r), copy->parameters().matrix(i).row(r).begin());
+      }
+      continue;
     }
+    DensePacked& packed = copy->parts_->packed[i];
+    packed.forward.Pack(weights);
+    packed.forward.Narrow(format);
+    if (!copy->parts_->pack_backward) continue;
+    packed.backward.PackTransposed(weights);
+    packed.backward.Narrow(format);
   }
-  return cells * sizeof(Real);
+  copy->RefreshPacked();
+  return copy;
+}
+
+std::uint64_t ComposedAutoencoder::weight_bytes() const {
+  std::uint64_t bytes = parameters().values().size_bytes();
+  for (const DensePacked& weights : parts_->packed) {
+    bytes += weights.forward.bytes() + weights.backward.bytes();
+  }
+  return bytes;
 }
 
 std::string ComposedAutoencoder::LatentSpaceId() const {

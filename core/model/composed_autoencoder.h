@@ -49,6 +49,7 @@ class ComposedAutoencoder final : public Autoencoder {
                        Matrix noisy) const override;
   std::span<const Real> column_means() const override;
   void ScaleRows(ConstMatrix rows, Matrix scaled) const override;
+  std::unique_ptr<Autoencoder> Narrowed(WeightFormat format) const override;
   std::uint64_t weight_bytes() const override;
   void AddTensors(TensorFile& file) const override;
 

@@ -112,12 +112,10 @@ void ComposedAutoencoder::Parts::PackAll() {
 ConstMatrix ComposedAutoencoder::Parts::Weights(std::size_t segment, AlignedBuffer& scratch) const {
   const ParameterSegment& s = parameters.segment(segment);
   if (s.held) return parameters.matrix(segment);
-  constexpr std::size_t kPanel = PackedMatrix::kPanelColumns;
-  const Real* const panels = packed[segment].forward.data();
   const Matrix weights = scratch.Shape(s.rows, s.columns);
   for (std::size_t r = 0; r < s.rows; ++r) {
     for (std::size_t c = 0; c < s.columns; ++c) {
-      weights(r, c) = panels[(c / kPanel * s.rows + r) * kPanel + c % kPanel];
+      weights(r, c) = packed[segment].forward.at(r, c);
     }
   }
   return weights;

@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
+#include <cstdint>
 #include <cstring>
+#include <limits>
+#include <utility>
 
+#include "core/base/half.h"
 #include "core/nn/kernels.h"
 
 LATENT_NUMERICS_BEGIN
@@ -14,6 +19,25 @@ static_assert(kPanel == kernels::kPanel);
 static_assert(static_cast<int>(Activation::kRelu) == kernels::kRelu);
 static_assert(static_cast<int>(Activation::kSigmoid) == kernels::kSigmoid);
 static_assert(static_cast<int>(Activation::kSoftplus) == kernels::kSoftplus);
+
+static_assert(static_cast<int>(WeightFormat::kFloat16) == kernels::kHalfCells);
+static_assert(static_cast<int>(WeightFormat::kInt8) == kernels::kByteCells);
+
+constexpr std::size_t CellBytes(WeightFormat format) {
+  switch (format) {
+    case WeightFormat::kFloat32:
+      return sizeof(Real);
+    case WeightFormat::kFloat16:
+      return sizeof(std::uint16_t);
+    case WeightFormat::kInt8:
+      return sizeof(std::int8_t);
+  }
+  return sizeof(Real);
+}
+
+constexpr std::size_t PaddedColumns(std::size_t columns) {
+  return (columns + kPanel - 1) / kPanel * kPanel;
+}
 
 kernels::Function FunctionOf(Activation activation) {
   return static_cast<kernels::Function>(activation);
@@ -27,6 +51,8 @@ kernels::GemmCall CallFor(ConstMatrix a, const PackedMatrix& b, Matrix c) {
   call.a_row = a.stride;
   call.a_k = 1;
   call.b = b.data();
+  call.cells = static_cast<kernels::Cells>(b.format());
+  call.scales = b.scales();
   call.panel_rows = b.k();
   call.c = c.data;
   call.c_row = c.stride;
@@ -42,7 +68,7 @@ kernels::WindowCall CallFor(const Windows& a, const PackedMatrix& b, std::size_t
   assert(a.offsets.size() == c.rows && first_k + a.segments * a.length <= b.k());
   kernels::WindowCall call{};
   call.gemm = CallFor(ConstMatrix(), b, c);
-  call.gemm.b += first_k * kPanel;
+  call.gemm.b = static_cast<const char*>(call.gemm.b) + first_k * kPanel * CellBytes(b.format());
   call.gemm.k = a.segments * a.length;
   call.a = a.image;
   call.offsets = a.offsets.data();
@@ -101,8 +127,8 @@ void TransposeBlock(const Real* from, std::size_t stride, Real* to) {
 }  // namespace
 
 void PackedMatrix::Resize(std::size_t k, std::size_t n) {
-  const std::size_t panels = (n + kPanel - 1) / kPanel;
-  cells_.Resize(panels * kPanel * k);
+  assert(format_ == WeightFormat::kFloat32);
+  cells_.Resize(PaddedColumns(n) * k);
   k_ = k;
   n_ = n;
 }
@@ -158,6 +184,57 @@ void PackedMatrix::PackTransposedRows(ConstMatrix b, std::size_t first) {
   }
 }
 
+Real PackedMatrix::at(std::size_t row, std::size_t column) const {
+  const std::size_t cell = (column / kPanel * k_ + row) * kPanel + column % kPanel;
+  switch (format_) {
+    case WeightFormat::kFloat32:
+      break;
+    case WeightFormat::kFloat16:
+      return static_cast<Real>(FromHalf(CellsAs<std::uint16_t>()[cell]));
+    case WeightFormat::kInt8:
+      return static_cast<Real>(CellsAs<std::int8_t>()[cell]) * scales_.data()[column];
+  }
+  return cells_.data()[cell];
+}
+
+std::size_t PackedMatrix::bytes() const {
+  const std::size_t scales = format_ == WeightFormat::kInt8 ? PaddedColumns(n_) * sizeof(Real) : 0;
+  return PaddedColumns(n_) * k_ * CellBytes(format_) + scales;
+}
+
+void PackedMatrix::Narrow(WeightFormat format) {
+  if (format == WeightFormat::kFloat32) return;
+  assert(format_ == WeightFormat::kFloat32);
+  const std::size_t count = PaddedColumns(n_) * k_;
+  const std::span<const Real> from = {cells_.data(), count};
+  const auto too_large = [](Real x) { return std::abs(x) > Real{kGreatestHalf}; };
+  if (format == WeightFormat::kFloat16 && std::any_of(from.begin(), from.end(), too_large)) return;
+  AlignedBuffer narrow((count * CellBytes(format) + sizeof(Real) - 1) / sizeof(Real));
+  if (format == WeightFormat::kFloat16) {
+    auto* const to = reinterpret_cast<std::uint16_t*>(narrow.data());
+    for (std::size_t i = 0; i < count; ++i) to[i] = ToHalf(static_cast<float>(from[i]));
+  } else {
+    auto* const to = reinterpret_cast<std::int8_t*>(narrow.data());
+    const std::span<Real> scales = scales_.Span(PaddedColumns(n_));
+    for (std::size_t column = 0; column < scales.size(); ++column) {
+      const std::size_t first = column / kPanel * kPanel * k_ + column % kPanel;
+      Real greatest = 0;
+      for (std::size_t k = 0; k < k_; ++k) {
+        greatest = std::max(greatest, std::abs(from[first + k * kPanel]));
+      }
+      scales[column] = greatest / 127;
+      // A column too small to be divided by is 0.
+      const Real inverse = scales[column] > std::numeric_limits<Real>::min() ? 127 / greatest : 0;
+      for (std::size_t k = 0; k < k_; ++k) {
+        const std::size_t cell = first + k * kPanel;
+        to[cell] = static_cast<std::int8_t>(std::lrint(from[cell] * inverse));
+      }
+    }
+  }
+  cells_ = std::move(narrow);
+  format_ = format;
+}
+
 void GemmNn(ConstMatrix x, const PackedMatrix& w, std::span<const Real> bias, Activation activation,
             Matrix y) {
   assert(x.rows == y.rows && x.columns == w.k() && (bias.empty() || bias.size() == w.n()));
@@ -178,6 +255,7 @@ void GemmNt(ConstMatrix dy, const PackedMatrix& wt, const NtOptions& options, Ma
 
 void GemmTn(ConstMatrix x, const PackedMatrix& dy, std::size_t first, bool accumulate, Matrix dw) {
   assert(x.rows == dy.k() && first + dw.rows <= x.columns);
+  assert(dy.format() == WeightFormat::kFloat32);
   kernels::GemmCall call = CallFor(x, dy, dw);
   call.a = x.data + first;
   call.a_row = 1;

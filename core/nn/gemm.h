@@ -14,6 +14,10 @@
 
 LATENT_NUMERICS_BEGIN
 
+// How the numbers of a packed operand are stored. kFloat16: the nearest IEEE 754 binary16. kInt8:
+// a whole number of -127 .. 127 times a scale for each column, its greatest magnitude / 127.
+enum class WeightFormat { kFloat32, kFloat16, kInt8 };
+
 // A K x N right-hand operand in panels of 16 columns, each panel K x 16 in one piece; the last
 // panel is padded with zeros. Threads may pack disjoint rows of it at once, after one Resize.
 class PackedMatrix {
@@ -24,7 +28,15 @@ class PackedMatrix {
   std::size_t k() const { return k_; }
   // Columns of the packed operand, without padding.
   std::size_t n() const { return n_; }
+  // The panels; numbers as they are only where the format is kFloat32.
   const Real* data() const { return cells_.data(); }
+  WeightFormat format() const { return format_; }
+  // Of kInt8 alone: what the cells of each column are multiplied with.
+  const Real* scales() const { return scales_.data(); }
+  // What stands for entry (row, column) in products, whatever the format.
+  Real at(std::size_t row, std::size_t column) const;
+  // Bytes of the cells and their scales, padding included.
+  std::size_t bytes() const;
 
   // Takes the shape K x N; packed cells are undefined until packed again if the shape changed.
   // Allocates only when it outgrows every earlier shape.
@@ -38,9 +50,19 @@ class PackedMatrix {
   // Packs columns first .. first + b.rows - 1 of the operand from the rows of `b` [any x K]; Resize
   // came before.
   void PackTransposedRows(ConstMatrix b, std::size_t first);
+  // Stores what is packed in fewer bytes, for products of GemmNn and GemmNt alone: nothing can be
+  // packed here any more. What a binary16 cannot hold (beyond 65504) leaves all cells as they are.
+  void Narrow(WeightFormat format);
 
  private:
-  AlignedBuffer cells_;
+  template <typename Cell>
+  const Cell* CellsAs() const {
+    return reinterpret_cast<const Cell*>(cells_.data());
+  }
+
+  WeightFormat format_ = WeightFormat::kFloat32;
+  AlignedBuffer cells_;   // in whichever format
+  AlignedBuffer scales_;  // of kInt8: one a column, padded to whole panels
   std::size_t k_ = 0;
   std::size_t n_ = 0;
 };

@@ -22,13 +22,20 @@ inline constexpr size_t kPanel = 16;
 // In the order of Activation.
 enum Function { kIdentity, kRelu, kLeakyRelu, kTanh, kSigmoid, kElu, kSilu, kSoftplus };
 
+// How B's numbers are stored. Halves are IEEE 754 binary16 (finite); bytes are signed and stand for
+// their product, rounded, with the scale of their column.
+enum Cells { kFloatCells, kHalfCells, kByteCells };
+
 // c[m x n] = f(start + A B), each entry one chain over k from 0; then times d(outputs).
 struct GemmCall {
-  const Real* a;  // entry (i, k) is a[i * a_row + k * a_k]; one of the strides is 1
+  const Real* a;  // entry (i, k) is a[i * a_row + k * a_k]; one of the strides is 1, and a_k is
+                  // where B is not kFloatCells
   size_t a_row;
   size_t a_k;
-  const Real* b;      // packed panels, from the first of the k rows that take part
-  size_t panel_rows;  // rows that the operand was packed with, >= k
+  const void* b;       // packed panels, from the first of the k rows that take part
+  Cells cells;         // what they hold; kFloatCells is Real
+  const Real* scales;  // of kByteCells: one a column, padded to whole panels
+  size_t panel_rows;   // rows that the operand was packed with, >= k
   Real* c;
   size_t c_row;
   size_t m, n, k;

@@ -96,8 +96,30 @@ struct Rows {
   size_t count;
 };
 
+// Eight cells of a panel as numbers.
+struct Floats {
+  using Cell = float;
+  static __m256 Load(const Cell* cells, const float* /*scales*/, size_t /*first*/) {
+    return _mm256_loadu_ps(cells);
+  }
+};
+struct Halves {
+  using Cell = uint16_t;
+  static __m256 Load(const Cell* cells, const float* /*scales*/, size_t /*first*/) {
+    return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(cells)));
+  }
+};
+struct Bytes {
+  using Cell = int8_t;
+  static __m256 Load(const Cell* cells, const float* scales, size_t first) {
+    const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(cells));
+    return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(bytes)),
+                         _mm256_loadu_ps(scales + first));
+  }
+};
+
 // kRows x 16 kPanels entries of c from (i, j).
-template <size_t kRows, size_t kPanels>
+template <typename Panels, size_t kRows, size_t kPanels>
 [[gnu::noinline]] void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
   constexpr size_t kVectors = 2 * kPanels;
   static_assert(kPanels == 1 || kRows <= kVectors);
@@ -113,14 +135,16 @@ template <size_t kRows, size_t kPanels>
   }
   const size_t panel = call.panel_rows * kPanel;
   const float* a = rows.a;
-  const float* b = call.b + j * call.panel_rows + rows.first * kPanel;
+  const auto* b =
+      static_cast<const typename Panels::Cell*>(call.b) + j * call.panel_rows + rows.first * kPanel;
+  const float* scales = call.scales;
   const size_t row = rows.row, step = rows.step;
   for (size_t k = rows.count; k != 0; --k) {
     // The fewer operands wait in registers beside the sums; the other ones pass one by one.
     if constexpr (kRows > kVectors) {
       __m256 lanes[kVectors];
 #pragma GCC unroll 8
-      for (size_t v = 0; v < kVectors; ++v) lanes[v] = _mm256_loadu_ps(b + 8 * v);
+      for (size_t v = 0; v < kVectors; ++v) lanes[v] = Panels::Load(b + 8 * v, scales, j + 8 * v);
 #pragma GCC unroll 8
       for (size_t r = 0; r < kRows; ++r) {
         const __m256 factor = _mm256_broadcast_ss(a + r * row);
@@ -137,7 +161,7 @@ template <size_t kRows, size_t kPanels>
       }
 #pragma GCC unroll 8
       for (size_t v = 0; v < kVectors; ++v) {
-        const __m256 lanes = _mm256_loadu_ps(b + v / 2 * panel + 8 * (v % 2));
+        const __m256 lanes = Panels::Load(b + v / 2 * panel + 8 * (v % 2), scales, j + 8 * v);
 #pragma GCC unroll 8
         for (size_t r = 0; r < kRows; ++r) {
           sums[r][v] = _mm256_fmadd_ps(factor[r], lanes, sums[r][v]);
@@ -167,43 +191,46 @@ inline size_t NextRows(size_t left) {
 }
 
 // A tile of `height` (1 to 6) rows over one panel.
+template <typename Panels>
 inline void OnePanel(const GemmCall& call, size_t height, const Rows& rows, size_t i, size_t j) {
   switch (height) {
     case 1:
-      return Tile<1, 1>(call, rows, i, j);
+      return Tile<Panels, 1, 1>(call, rows, i, j);
     case 2:
-      return Tile<2, 1>(call, rows, i, j);
+      return Tile<Panels, 2, 1>(call, rows, i, j);
     case 3:
-      return Tile<3, 1>(call, rows, i, j);
+      return Tile<Panels, 3, 1>(call, rows, i, j);
     case 4:
-      return Tile<4, 1>(call, rows, i, j);
+      return Tile<Panels, 4, 1>(call, rows, i, j);
     case 5:
-      return Tile<5, 1>(call, rows, i, j);
+      return Tile<Panels, 5, 1>(call, rows, i, j);
     default:
-      return Tile<6, 1>(call, rows, i, j);
+      return Tile<Panels, 6, 1>(call, rows, i, j);
   }
 }
 
 // Up to three rows: several panels together, so that there are enough independent chains.
+template <typename Panels>
 void ThinGemm(const GemmCall& call) {
   const Rows rows = {call.a, call.a_row, 1, 0, call.k};
   const size_t together = call.m == 1 ? 4 : (call.m == 2 ? 3 : 2);
   size_t j = 0;
   for (; j + (together - 1) * kPanel < call.n; j += together * kPanel) {
-    if (call.m == 1) Tile<1, 4>(call, rows, 0, j);
-    if (call.m == 2) Tile<2, 3>(call, rows, 0, j);
-    if (call.m == 3) Tile<3, 2>(call, rows, 0, j);
+    if (call.m == 1) Tile<Panels, 1, 4>(call, rows, 0, j);
+    if (call.m == 2) Tile<Panels, 2, 3>(call, rows, 0, j);
+    if (call.m == 3) Tile<Panels, 3, 2>(call, rows, 0, j);
   }
-  for (; j < call.n; j += kPanel) OnePanel(call, call.m, rows, 0, j);
+  for (; j < call.n; j += kPanel) OnePanel<Panels>(call, call.m, rows, 0, j);
 }
 
 // A's rows lie one after the other.
+template <typename Panels>
 void RowGemm(const GemmCall& call) {
-  if (call.m <= 3) return ThinGemm(call);
+  if (call.m <= 3) return ThinGemm<Panels>(call);
   for (size_t j = 0; j < call.n; j += kPanel) {
     for (size_t i = 0; i < call.m;) {
       const size_t height = NextRows(call.m - i);
-      OnePanel(call, height, {call.a + i * call.a_row, call.a_row, 1, 0, call.k}, i, j);
+      OnePanel<Panels>(call, height, {call.a + i * call.a_row, call.a_row, 1, 0, call.k}, i, j);
       i += height;
     }
   }
@@ -225,14 +252,14 @@ void TransposedGemm(const GemmCall& call) {
       }
       part.accumulate = call.accumulate || first != 0;
       for (size_t j = 0; j < call.n; j += kPanel) {
-        OnePanel(part, height, {copy, 1, kTileRows, first, count}, i, j);
+        OnePanel<Floats>(part, height, {copy, 1, kTileRows, first, count}, i, j);
       }
     }
   }
 }
 
 // kRows x 16 entries of c from (i, j).
-template <size_t kRows>
+template <typename Panels, size_t kRows>
 [[gnu::noinline]] void WindowTile(const WindowCall& windows, size_t i, size_t j) {
   const GemmCall& call = windows.gemm;
   const size_t left = Left(call, j), right = Left(call, j + 8);
@@ -244,11 +271,12 @@ template <size_t kRows>
     sums[r][1] = Start(call, i + r, j + 8, right);
     a[r] = windows.a + windows.offsets[i + r];
   }
-  const float* b = call.b + j * call.panel_rows;
+  const auto* b = static_cast<const typename Panels::Cell*>(call.b) + j * call.panel_rows;
+  const float* scales = call.scales;
   const size_t step = windows.step, end = windows.length * step;
   for (size_t u = windows.segments; u != 0; --u) {
     for (size_t v = 0; v != end; v += step) {
-      const __m256 lanes0 = _mm256_loadu_ps(b), lanes1 = _mm256_loadu_ps(b + 8);
+      const __m256 lanes0 = Panels::Load(b, scales, j), lanes1 = Panels::Load(b + 8, scales, j + 8);
 #pragma GCC unroll 8
       for (size_t r = 0; r < kRows; ++r) {
         const __m256 factor = _mm256_broadcast_ss(a[r] + v);
@@ -267,39 +295,45 @@ template <size_t kRows>
   }
 }
 
-void WindowGemm(const WindowCall& call) {
+template <typename Panels>
+void WindowTiles(const WindowCall& call) {
   for (size_t j = 0; j < call.gemm.n; j += kPanel) {
     for (size_t i = 0, height; i < call.gemm.m; i += height) {
       height = NextRows(call.gemm.m - i);
       switch (height) {
         case 1:
-          WindowTile<1>(call, i, j);
+          WindowTile<Panels, 1>(call, i, j);
           break;
         case 2:
-          WindowTile<2>(call, i, j);
+          WindowTile<Panels, 2>(call, i, j);
           break;
         case 3:
-          WindowTile<3>(call, i, j);
+          WindowTile<Panels, 3>(call, i, j);
           break;
         case 4:
-          WindowTile<4>(call, i, j);
+          WindowTile<Panels, 4>(call, i, j);
           break;
         case 5:
-          WindowTile<5>(call, i, j);
+          WindowTile<Panels, 5>(call, i, j);
           break;
         default:
-          WindowTile<6>(call, i, j);
+          WindowTile<Panels, 6>(call, i, j);
       }
     }
   }
 }
 
+void WindowGemm(const WindowCall& call) {
+  if (call.gemm.cells == kFloatCells) WindowTiles<Floats>(call);
+  if (call.gemm.cells == kHalfCells) WindowTiles<Halves>(call);
+  if (call.gemm.cells == kByteCells) WindowTiles<Bytes>(call);
+}
+
 void Gemm(const GemmCall& call) {
-  if (call.a_k == 1) {
-    RowGemm(call);
-  } else {
-    TransposedGemm(call);
-  }
+  if (call.a_k != 1) return TransposedGemm(call);
+  if (call.cells == kFloatCells) RowGemm<Floats>(call);
+  if (call.cells == kHalfCells) RowGemm<Halves>(call);
+  if (call.cells == kByteCells) RowGemm<Bytes>(call);
 }
 
 }  // namespace

@@ -22,8 +22,30 @@ constexpr size_t kRowsTogether = 12 * kTallest;
 // Tiles over windows keep a pointer for each row.
 constexpr size_t kWindowRows = 8;
 constexpr size_t kWindowPanels = 2;
-// How far ahead panels are fetched, in rows.
-constexpr size_t kAhead = 16;
+// How far ahead panels are fetched, in bytes.
+constexpr size_t kAhead = 1024;
+
+// What a panel's row is made of: its 16 cells as numbers, and the number of bytes of one.
+struct Floats {
+  using Cell = float;
+  static __m512 Load(const Cell* row, const float* /*scales*/, size_t /*first*/) {
+    return _mm512_loadu_ps(row);
+  }
+};
+struct Halves {
+  using Cell = uint16_t;
+  static __m512 Load(const Cell* row, const float* /*scales*/, size_t /*first*/) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(row)));
+  }
+};
+struct Bytes {
+  using Cell = int8_t;
+  static __m512 Load(const Cell* row, const float* scales, size_t first) {
+    const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row));
+    return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(bytes)),
+                         _mm512_loadu_ps(scales + first));
+  }
+};
 
 inline __mmask16 Mask(size_t count) {
   return static_cast<__mmask16>(count >= kPanel ? 0xFFFFu : (1u << count) - 1);
@@ -133,7 +155,7 @@ struct Rows {
   size_t step;
 };
 
-template <size_t kRows, size_t kPanels>
+template <typename Panels, size_t kRows, size_t kPanels>
 [[gnu::noinline]] void Tile(const GemmCall& call, const Rows& rows, size_t i, size_t j) {
   const Block<kRows, kPanels> block(call, i, j);
   __m512 sums[kRows][kPanels];
@@ -141,20 +163,23 @@ template <size_t kRows, size_t kPanels>
   // Every third row and panel has a pointer, which leaves enough registers for the addresses.
   const size_t panel = call.panel_rows * kPanel, row = rows.row, step = rows.step;
   const float* a[(kRows + 2) / 3];
-  const float* b[(kPanels + 2) / 3];
+  const typename Panels::Cell* b[(kPanels + 2) / 3];
+  const float* scales = call.scales;
 #pragma GCC unroll 16
   for (size_t r = 0; r < kRows; r += 3) a[r / 3] = rows.a + r * row;
 #pragma GCC unroll 16
-  for (size_t v = 0; v < kPanels; v += 3) b[v / 3] = call.b + j * call.panel_rows + v * panel;
+  for (size_t v = 0; v < kPanels; v += 3) {
+    b[v / 3] = static_cast<const typename Panels::Cell*>(call.b) + j * call.panel_rows + v * panel;
+  }
   for (size_t k = call.k; k != 0; --k) {
     // The fewer operands wait in registers beside the sums; the other ones pass one by one.
     if constexpr (kRows > kPanels) {
       __m512 lanes[kPanels];
 #pragma GCC unroll 16
       for (size_t v = 0; v < kPanels; ++v) {
-        const float* from = b[v / 3] + v % 3 * panel;
-        lanes[v] = _mm512_loadu_ps(from);
-        _mm_prefetch(from + kAhead * kPanel, _MM_HINT_T0);
+        const auto* from = b[v / 3] + v % 3 * panel;
+        lanes[v] = Panels::Load(from, scales, j + v * kPanel);
+        _mm_prefetch(reinterpret_cast<const char*>(from) + kAhead, _MM_HINT_T0);
       }
 #pragma GCC unroll 16
       for (size_t r = 0; r < kRows; ++r) {
@@ -170,9 +195,9 @@ template <size_t kRows, size_t kPanels>
       for (size_t r = 0; r < kRows; ++r) factors[r] = _mm512_set1_ps(a[r / 3][r % 3 * row]);
 #pragma GCC unroll 16
       for (size_t v = 0; v < kPanels; ++v) {
-        const float* from = b[v / 3] + v % 3 * panel;
-        const __m512 lanes = _mm512_loadu_ps(from);
-        _mm_prefetch(from + kAhead * kPanel, _MM_HINT_T0);
+        const auto* from = b[v / 3] + v % 3 * panel;
+        const __m512 lanes = Panels::Load(from, scales, j + v * kPanel);
+        _mm_prefetch(reinterpret_cast<const char*>(from) + kAhead, _MM_HINT_T0);
 #pragma GCC unroll 16
         for (size_t r = 0; r < kRows; ++r) {
           sums[r][v] = _mm512_fmadd_ps(factors[r], lanes, sums[r][v]);
@@ -188,21 +213,21 @@ template <size_t kRows, size_t kPanels>
 }
 
 // A tile of 1 to kPanels panels and 1 to kRows rows.
-template <size_t kRows, size_t kPanels>
+template <typename Panels, size_t kRows, size_t kPanels>
 inline void TileOfPanels(const GemmCall& call, const Rows& rows, size_t i, size_t j,
                          size_t panels) {
   if constexpr (kPanels > 1) {
-    if (panels < kPanels) return TileOfPanels<kRows, kPanels - 1>(call, rows, i, j, panels);
+    if (panels < kPanels) return TileOfPanels<Panels, kRows, kPanels - 1>(call, rows, i, j, panels);
   }
-  Tile<kRows, kPanels>(call, rows, i, j);
+  Tile<Panels, kRows, kPanels>(call, rows, i, j);
 }
-template <size_t kRows>
+template <typename Panels, size_t kRows = kTallest>
 inline void TileOf(const GemmCall& call, size_t height, const Rows& rows, size_t i, size_t j,
                    size_t panels) {
   if constexpr (kRows > 1) {
-    if (height < kRows) return TileOf<kRows - 1>(call, height, rows, i, j, panels);
+    if (height < kRows) return TileOf<Panels, kRows - 1>(call, height, rows, i, j, panels);
   }
-  TileOfPanels<kRows, kTogether[kRows]>(call, rows, i, j, panels);
+  TileOfPanels<Panels, kRows, kTogether[kRows]>(call, rows, i, j, panels);
 }
 
 // m rows in the fewest tiles of at most `tallest`, of which none is thin: heights differ by one.
@@ -213,16 +238,17 @@ struct Split {
   size_t m, tiles;
 };
 
-inline size_t Panels(const GemmCall& call, size_t j, size_t most) {
+inline size_t PanelsFrom(const GemmCall& call, size_t j, size_t most) {
   const size_t left = (call.n - j + kPanel - 1) / kPanel;
   return left < most ? left : most;
 }
 
 // The part of a call whose chains run over `count` rows of B from `first` on: a later part goes on
 // where c stands, which leaves the chains as they are.
+template <typename Panels>
 GemmCall PartOf(const GemmCall& call, size_t first, size_t count) {
   GemmCall part = call;
-  part.b += first * kPanel;
+  part.b = static_cast<const typename Panels::Cell*>(call.b) + first * kPanel;
   part.k = count;
   if (first != 0) part.accumulate = true;
   if (first + count < call.k) {
@@ -237,25 +263,27 @@ inline size_t ChunkFrom(const GemmCall& call, size_t first) {
 }
 
 // A's rows lie one after the other.
+template <typename Panels>
 void RowTiles(const GemmCall& call) {
   const Split split(call.m, kTallest);
   const size_t together = kTogether[split.Tallest()];
   size_t first = 0;
   do {
     const size_t count = split.tiles == 1 ? call.k : ChunkFrom(call, first);
-    const GemmCall part = PartOf(call, first, count);
+    const GemmCall part = PartOf<Panels>(call, first, count);
     for (size_t j = 0; j < call.n; j += together * kPanel) {
       for (size_t tile = 0; tile < split.tiles; ++tile) {
         const size_t i = split.First(tile);
-        TileOf<kTallest>(part, split.First(tile + 1) - i,
-                         {call.a + i * call.a_row + first, call.a_row, 1}, i, j,
-                         Panels(call, j, together));
+        TileOf<Panels>(part, split.First(tile + 1) - i,
+                       {call.a + i * call.a_row + first, call.a_row, 1}, i, j,
+                       PanelsFrom(call, j, together));
       }
     }
     first += count;
   } while (first < call.k);
 }
 
+template <typename Panels>
 void RowGemm(const GemmCall& call) {
   const Split split(call.m, kRowsTogether);
   for (size_t block = 0; block < split.tiles; ++block) {
@@ -265,7 +293,7 @@ void RowGemm(const GemmCall& call) {
     part.a += i * call.a_row;
     part.c += i * call.c_row;
     if (part.outputs != nullptr) part.outputs += i * call.outputs_row;
-    RowTiles(part);
+    RowTiles<Panels>(part);
   }
 }
 
@@ -280,21 +308,21 @@ void TransposedGemm(const GemmCall& call) {
     size_t first = 0;
     do {
       const size_t count = ChunkFrom(call, first);
-      const GemmCall part = PartOf(call, first, count);
+      const GemmCall part = PartOf<Floats>(call, first, count);
       const float* a = call.a + i + first * call.a_k;
       for (size_t k = 0; k < count; ++k) {
         _mm512_store_ps(copy + k * kPanel, _mm512_maskz_loadu_ps(mask, a + k * call.a_k));
       }
       const size_t together = kTogether[height];
       for (size_t j = 0; j < call.n; j += together * kPanel) {
-        TileOf<kTallest>(part, height, {copy, 1, kPanel}, i, j, Panels(call, j, together));
+        TileOf<Floats>(part, height, {copy, 1, kPanel}, i, j, PanelsFrom(call, j, together));
       }
       first += count;
     } while (first < call.k);
   }
 }
 
-template <size_t kRows, size_t kPanels>
+template <typename Panels, size_t kRows, size_t kPanels>
 [[gnu::noinline]] void WindowTile(const WindowCall& windows, size_t i, size_t j) {
   const Block<kRows, kPanels> block(windows.gemm, i, j);
   __m512 sums[kRows][kPanels];
@@ -303,13 +331,17 @@ template <size_t kRows, size_t kPanels>
 #pragma GCC unroll 16
   for (size_t r = 0; r < kRows; ++r) a[r] = windows.a + windows.offsets[i + r];
   const size_t panel = windows.gemm.panel_rows * kPanel;
-  const float* b = windows.gemm.b + j * windows.gemm.panel_rows;
+  const auto* b =
+      static_cast<const typename Panels::Cell*>(windows.gemm.b) + j * windows.gemm.panel_rows;
+  const float* scales = windows.gemm.scales;
   const size_t step = windows.step, end = windows.length * step;
   for (size_t u = windows.segments; u != 0; --u) {
     for (size_t x = 0; x != end; x += step) {
       __m512 lanes[kPanels];
 #pragma GCC unroll 16
-      for (size_t v = 0; v < kPanels; ++v) lanes[v] = _mm512_loadu_ps(b + v * panel);
+      for (size_t v = 0; v < kPanels; ++v) {
+        lanes[v] = Panels::Load(b + v * panel, scales, j + v * kPanel);
+      }
 #pragma GCC unroll 16
       for (size_t r = 0; r < kRows; ++r) {
         const __m512 factor = _mm512_set1_ps(a[r][x]);
@@ -326,36 +358,42 @@ template <size_t kRows, size_t kPanels>
   block.Store(sums);
 }
 
-template <size_t kRows>
+template <typename Panels, size_t kRows = kWindowRows>
 inline void WindowTileOf(const WindowCall& call, size_t height, size_t i, size_t j, size_t panels) {
   if constexpr (kRows > 1) {
-    if (height < kRows) return WindowTileOf<kRows - 1>(call, height, i, j, panels);
+    if (height < kRows) return WindowTileOf<Panels, kRows - 1>(call, height, i, j, panels);
   }
   if (panels == kWindowPanels) {
-    WindowTile<kRows, kWindowPanels>(call, i, j);
+    WindowTile<Panels, kRows, kWindowPanels>(call, i, j);
   } else {
-    WindowTile<kRows, 1>(call, i, j);
+    WindowTile<Panels, kRows, 1>(call, i, j);
   }
 }
 
-void WindowGemm(const WindowCall& call) {
+template <typename Panels>
+void WindowTiles(const WindowCall& call) {
   const Split split(call.gemm.m, kWindowRows);
   for (size_t j = 0; j < call.gemm.n; j += kWindowPanels * kPanel) {
     for (size_t tile = 0; tile < split.tiles; ++tile) {
       const size_t i = split.First(tile);
-      WindowTileOf<kWindowRows>(call, split.First(tile + 1) - i, i, j,
-                                Panels(call.gemm, j, kWindowPanels));
+      WindowTileOf<Panels>(call, split.First(tile + 1) - i, i, j,
+                           PanelsFrom(call.gemm, j, kWindowPanels));
     }
   }
 }
 
+void WindowGemm(const WindowCall& call) {
+  if (call.gemm.cells == kFloatCells) WindowTiles<Floats>(call);
+  if (call.gemm.cells == kHalfCells) WindowTiles<Halves>(call);
+  if (call.gemm.cells == kByteCells) WindowTiles<Bytes>(call);
+}
+
 void Gemm(const GemmCall& call) {
   if (call.m == 0) return;
-  if (call.a_k == 1) {
-    RowGemm(call);
-  } else {
-    TransposedGemm(call);
-  }
+  if (call.a_k != 1) return TransposedGemm(call);
+  if (call.cells == kFloatCells) RowGemm<Floats>(call);
+  if (call.cells == kHalfCells) RowGemm<Halves>(call);
+  if (call.cells == kByteCells) RowGemm<Bytes>(call);
 }
 
 }  // namespace

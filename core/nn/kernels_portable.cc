@@ -57,42 +57,77 @@ inline void Panel(const GemmCall& call, size_t i, size_t j, const Add& add) {
   }
 }
 
+// Numbers of a panel's row, as they are multiplied.
+inline Real Value(Real cell, Real /*scale*/) { return cell; }
+inline Real Value(uint16_t cell, Real /*scale*/) {
+  // Of a half's exponent and mantissa, moved to a float's, 2^-112 times the number.
+  const uint32_t bits = (cell & 0x7fffu) << 13;
+  float magnitude;
+  memcpy(&magnitude, &bits, sizeof magnitude);
+  magnitude *= 0x1p112f;
+  return (cell & 0x8000u) != 0 ? -magnitude : magnitude;
+}
+inline Real Value(int8_t cell, Real scale) { return static_cast<Real>(cell) * scale; }
+
 // sums += a[0], a[step], ... times `count` rows of a panel.
-inline void AddProducts(const Real* a, size_t step, size_t count, const Real* b, Lanes* sums) {
+template <typename Cell>
+inline void AddProducts(const Real* a, size_t step, size_t count, const Cell* b, const Real* scales,
+                        Lanes* sums) {
   for (size_t k = 0; k < count; ++k) {
     const Real factor = a[k * step];
+    alignas(16) Real row[kPanel];
+    for (size_t x = 0; x < kPanel; ++x) row[x] = Value(b[k * kPanel + x], scales[x]);
 #pragma GCC unroll 8
     for (size_t v = 0; v < kPanel / kWidth; ++v) {
       Lanes lanes;
-      memcpy(&lanes, b + k * kPanel + v * kWidth, sizeof lanes);
+      memcpy(&lanes, row + v * kWidth, sizeof lanes);
       sums[v] += factor * lanes;
     }
   }
 }
 
-void Gemm(const GemmCall& call) {
+constexpr Real kNoScales[kPanel] = {};
+inline const Real* Scales(const GemmCall& call, size_t j) {
+  return call.cells == kByteCells ? call.scales + j : kNoScales;
+}
+
+template <typename Cell>
+void GemmOf(const GemmCall& call) {
   for (size_t j = 0; j < call.n; j += kPanel) {
-    const Real* b = call.b + j * call.panel_rows;
+    const Cell* b = static_cast<const Cell*>(call.b) + j * call.panel_rows;
     for (size_t i = 0; i < call.m; ++i) {
       const Real* a = call.a + i * call.a_row;
-      Panel(call, i, j, [&](Lanes* sums) { AddProducts(a, call.a_k, call.k, b, sums); });
+      Panel(call, i, j,
+            [&](Lanes* sums) { AddProducts(a, call.a_k, call.k, b, Scales(call, j), sums); });
     }
   }
 }
 
-void WindowGemm(const WindowCall& call) {
+template <typename Cell>
+void WindowGemmOf(const WindowCall& call) {
   for (size_t j = 0; j < call.gemm.n; j += kPanel) {
-    const Real* b = call.gemm.b + j * call.gemm.panel_rows;
+    const Cell* b = static_cast<const Cell*>(call.gemm.b) + j * call.gemm.panel_rows;
     for (size_t i = 0; i < call.gemm.m; ++i) {
       const Real* a = call.a + call.offsets[i];
       Panel(call.gemm, i, j, [&](Lanes* sums) {
         for (size_t u = 0; u < call.segments; ++u) {
           AddProducts(a + u * call.jump, call.step, call.length, b + u * call.length * kPanel,
-                      sums);
+                      Scales(call.gemm, j), sums);
         }
       });
     }
   }
+}
+
+void Gemm(const GemmCall& call) {
+  if (call.cells == kFloatCells) GemmOf<Real>(call);
+  if (call.cells == kHalfCells) GemmOf<uint16_t>(call);
+  if (call.cells == kByteCells) GemmOf<int8_t>(call);
+}
+void WindowGemm(const WindowCall& call) {
+  if (call.gemm.cells == kFloatCells) WindowGemmOf<Real>(call);
+  if (call.gemm.cells == kHalfCells) WindowGemmOf<uint16_t>(call);
+  if (call.gemm.cells == kByteCells) WindowGemmOf<int8_t>(call);
 }
 
 }  // namespace

@@ -91,8 +91,9 @@ absl::StatusOr<std::shared_ptr<const ServedModel>> ModelCache::LoadNow(const Ver
     }
     dropped.clear();
     LATENT_RETURN_IF_ERROR(verify_(version));
-    LATENT_ASSIGN_OR_RETURN(auto loaded,
-                            ServedModel::Load(key, version.dir, version.latent_space_id));
+    LATENT_ASSIGN_OR_RETURN(
+        auto loaded,
+        ServedModel::Load(key, version.dir, version.latent_space_id, options_.weights));
     LATENT_RETURN_IF_ERROR(CheckFits(key, loaded->bytes()));
     return loaded;
   }();

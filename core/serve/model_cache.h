@@ -44,6 +44,7 @@ class ModelCache {
     // holds stay. What was let go is loaded again on its next use.
     std::uint64_t budget_bytes = 1ull << 30;
     std::function<std::uint64_t()> reserved = [] { return 0; };  // a short read; any thread
+    WeightFormat weights = WeightFormat::kFloat32;               // that loaded versions hold
   };
   // Runs a function on a thread that may block (the I/O executor), some time; must not drop it.
   using Poster = std::function<void(std::function<void()>)>;

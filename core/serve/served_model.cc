@@ -74,16 +74,21 @@ std::uint64_t BytesOf(const VersionContent& content) {
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Load(VersionKey key,
                                                                      const std::string& directory,
-                                                                     std::string latent_space_id) {
+                                                                     std::string latent_space_id,
+                                                                     WeightFormat weights) {
   LATENT_ASSIGN_OR_RETURN(VersionContent content, ReadVersion(directory));
-  return Make(std::move(key), std::move(content), std::move(latent_space_id));
+  return Make(std::move(key), std::move(content), std::move(latent_space_id), weights);
 }
 
 absl::StatusOr<std::shared_ptr<const ServedModel>> ServedModel::Make(VersionKey key,
                                                                      VersionContent content,
-                                                                     std::string latent_space_id) {
-  LATENT_RETURN_IF_ERROR(WarmUp(*content.model));
+                                                                     std::string latent_space_id,
+                                                                     WeightFormat weights) {
   if (latent_space_id.empty()) latent_space_id = content.model->LatentSpaceId();
+  if (weights != WeightFormat::kFloat32) {
+    if (auto narrowed = content.model->Narrowed(weights)) content.model = std::move(narrowed);
+  }
+  LATENT_RETURN_IF_ERROR(WarmUp(*content.model));
   return std::shared_ptr<const ServedModel>(
       new ServedModel(std::move(key), std::move(content), std::move(latent_space_id)));
 }

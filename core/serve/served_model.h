@@ -37,16 +37,16 @@ class ServedModel {
  public:
   // Reads a version's directory (whose hashes the caller has verified) and runs one row through the
   // model, so that the first call finds it warm. `latent_space_id` as the registry has it; empty if
-  // it is to be computed, which reads half of the weights once more. Blocks on files. Errors name
-  // the file at fault.
-  static absl::StatusOr<std::shared_ptr<const ServedModel>> Load(VersionKey key,
-                                                                 const std::string& directory,
-                                                                 std::string latent_space_id = "");
+  // it is to be computed, which reads half of the weights once more. It does not depend on
+  // `weights`, the format that weights are held in. Blocks on files. Errors name the file at fault.
+  static absl::StatusOr<std::shared_ptr<const ServedModel>> Load(
+      VersionKey key, const std::string& directory, std::string latent_space_id = "",
+      WeightFormat weights = WeightFormat::kFloat32);
   // From parts; the same warm-up. FAILED_PRECONDITION if the warm-up row yields a number that is
   // not finite.
-  static absl::StatusOr<std::shared_ptr<const ServedModel>> Make(VersionKey key,
-                                                                 VersionContent content,
-                                                                 std::string latent_space_id = "");
+  static absl::StatusOr<std::shared_ptr<const ServedModel>> Make(
+      VersionKey key, VersionContent content, std::string latent_space_id = "",
+      WeightFormat weights = WeightFormat::kFloat32);
 
   const VersionKey& key() const { return key_; }
   // "digits version 3", for messages.

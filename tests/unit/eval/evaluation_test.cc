@@ -293,6 +293,34 @@ TEST(EvaluateTest, MeasuresWhatFewerBitsLose) {
   EXPECT_DOUBLE_EQ(Figure(evaluation, "int8_entropy_bits").value(), 2);
 }
 
+// A fake whose weights of fewer bits lengthen codes and shift rows.
+class NarrowingModel final : public FakeModel {
+ public:
+  using FakeModel::FakeModel;
+  std::unique_ptr<Autoencoder> Narrowed(WeightFormat format) const override {
+    auto narrow = std::make_unique<FakeModel>(columns(), latent_dim());
+    narrow->gain = format == WeightFormat::kInt8 ? 1.1f : 1.01f;
+    narrow->shift = format == WeightFormat::kInt8 ? 0.5f : 0;
+    return narrow;
+  }
+};
+
+TEST(EvaluateTest, MeasuresWhatNarrowWeightsLoseOnValidationRows) {
+  const NarrowingModel model(2, 2);
+  const auto data =
+      MakeDataset({.columns = 2}, {{1, 2, 3, 4}, {}}, {{3, 4, 0, 0}, {}}, {{7, 7, 7, 7}, {}});
+  const Evaluation evaluation = Report(model, *data);
+  const double length = std::sqrt((25.0 + 0) / 2);
+  const auto code = Figure(evaluation, "float16_weights_code_error");
+  EXPECT_EQ(code.part(), v1::PART_VALIDATION);
+  EXPECT_NEAR(code.value(), 0.01 * 5 / length, 1e-6);
+  EXPECT_EQ(Figure(evaluation, "float16_weights_reconstruction_error").value(), 0);
+  EXPECT_NEAR(Figure(evaluation, "int8_weights_code_error").value(), 0.1 * 5 / length, 1e-6);
+  EXPECT_NEAR(Figure(evaluation, "int8_weights_reconstruction_error").value(),
+              std::sqrt(0.5) / length, 1e-6);
+  EXPECT_THAT(Names(Report(FakeModel(2, 2), *data)), Not(Contains("int8_weights_code_error")));
+}
+
 TEST(EvaluateTest, ComputesMetricsWithTheScalesOfAVersion) {
   const FakeModel model(2, 2);
   const auto data = MakeDataset({.columns = 2}, {{0, 0, 1, 1}, {}}, {}, {});
@@ -431,6 +459,10 @@ TEST(MetricTableTest, KeepsItsNames) {
                                       "indices_entropy_bits",
                                       "codebook_perplexity",
                                       "codebook_unused",
+                                      "float16_weights_code_error",
+                                      "float16_weights_reconstruction_error",
+                                      "int8_weights_code_error",
+                                      "int8_weights_reconstruction_error",
                                       "noisy_psnr_db",
                                       "denoised_psnr_db",
                                       "knn5_code_accuracy"}) {

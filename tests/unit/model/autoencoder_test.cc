@@ -106,10 +106,10 @@ class AutoencoderTest : public testing::TestWithParam<ModelCase> {
   std::unique_ptr<ComposedAutoencoder> model_;
 };
 
-TEST_P(AutoencoderTest, GivesARowTheSameBitsAloneAndInABatch) {
-  const Results together(*model_, data_.rows);
+void CheckRowsAlone(const Autoencoder& model, ConstMatrix rows) {
+  const Results together(model, rows);
   for (std::size_t r = 0; r < kRows; ++r) {
-    const Results alone(*model_, data_.rows.slice_rows(r, 1));
+    const Results alone(model, rows.slice_rows(r, 1));
     const auto part = [&](const std::vector<float>& all, const std::vector<float>& one) {
       const auto first = all.begin() + static_cast<std::ptrdiff_t>(r * one.size());
       return std::vector<float>(first, first + static_cast<std::ptrdiff_t>(one.size()));
@@ -121,6 +121,22 @@ TEST_P(AutoencoderTest, GivesARowTheSameBitsAloneAndInABatch) {
     ASSERT_TRUE(SameBits(part(together.feature_nats, alone.feature_nats), alone.feature_nats)) << r;
     ASSERT_EQ(together.score[r], alone.score[0]) << r;
     ASSERT_EQ(together.squared_error[r], alone.squared_error[0]) << r;
+  }
+}
+
+TEST_P(AutoencoderTest, GivesARowTheSameBitsAloneAndInABatch) {
+  CheckRowsAlone(*model_, data_.rows);
+}
+
+TEST_P(AutoencoderTest, GivesARowTheSameBitsInAnyBatchWithNarrowWeights) {
+  const auto wide = model_->Narrowed(WeightFormat::kFloat32);
+  const Results exact(*model_, data_.rows), same(*wide, data_.rows);
+  EXPECT_TRUE(SameBits(same.reconstruction, exact.reconstruction));
+  for (const WeightFormat format : {WeightFormat::kFloat16, WeightFormat::kInt8}) {
+    const auto narrow = model_->Narrowed(format);
+    EXPECT_LT(narrow->weight_bytes(), wide->weight_bytes());
+    CheckRowsAlone(*narrow, data_.rows);
+    EXPECT_FALSE(SameBits(Results(*narrow, data_.rows).reconstruction, exact.reconstruction));
   }
 }
 

@@ -281,6 +281,101 @@ TEST(PackedMatrixTest, PadsWithZerosAfterALargerShape) {
   ExpectNear(y.view, ToEigen(x.view) * ToEigen(small.view), 0);
 }
 
+class NarrowWeightsTest : public ::testing::TestWithParam<WeightFormat> {
+ protected:
+  // A narrow operand and one in float32 that holds the numbers it stands for.
+  static void Pack(ConstMatrix w, PackedMatrix& narrow, PackedMatrix& wide) {
+    narrow.Pack(w);
+    narrow.Narrow(GetParam());
+    Owned values(w.rows, w.columns);
+    for (std::size_t k = 0; k < w.rows; ++k) {
+      for (std::size_t j = 0; j < w.columns; ++j) values.view(k, j) = narrow.at(k, j);
+    }
+    wide.Pack(values.view);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(Formats, NarrowWeightsTest,
+                         ::testing::Values(WeightFormat::kFloat16, WeightFormat::kInt8));
+
+// So a row has the same bits in any batch with them, too.
+TEST_P(NarrowWeightsTest, MultiplyAsTheNumbersTheyStandFor) {
+  for (const auto& [m, k, n] : AllShapes()) {
+    Owned x(m, k), w(k, n), narrow_y(m, n), wide_y(m, n);
+    x.FillNormals(1);
+    w.FillNormals(2);
+    const std::vector<float> bias(n, 0.5f);
+    PackedMatrix narrow, wide;
+    Pack(w.view, narrow, wide);
+    GemmNn(x.view, narrow, bias, Activation::kRelu, narrow_y.view);
+    GemmNn(x.view, wide, bias, Activation::kRelu, wide_y.view);
+    ASSERT_TRUE(SameBits(narrow_y.view, wide_y.view)) << m << " x " << k << " x " << n;
+    ASSERT_TRUE(narrow_y.GapsUntouched());
+  }
+}
+
+TEST_P(NarrowWeightsTest, MultiplyWindowsAsTheNumbersTheyStandFor) {
+  for (const std::size_t m : {1u, 3u, 5u, 8u, 21u}) {
+    Owned image(40, 40), w(12, 37), narrow_y(m, 37), wide_y(m, 37);
+    image.FillNormals(1);
+    w.FillNormals(2);
+    std::vector<std::size_t> offsets(m);
+    for (std::size_t i = 0; i < m; ++i) offsets[i] = 5 * i;
+    const Windows windows = {image.view.data, offsets, 3, 4, image.view.stride, 1};
+    PackedMatrix narrow, wide;
+    Pack(w.view, narrow, wide);
+    GemmNn(windows, narrow, {}, Activation::kIdentity, narrow_y.view);
+    GemmNn(windows, wide, {}, Activation::kIdentity, wide_y.view);
+    ASSERT_TRUE(SameBits(narrow_y.view, wide_y.view)) << m;
+    const Windows part = {image.view.data, offsets, 2, 4, image.view.stride, 1};
+    GemmPart(part, narrow, 4, true, narrow_y.view);
+    GemmPart(part, wide, 4, true, wide_y.view);
+    ASSERT_TRUE(SameBits(narrow_y.view, wide_y.view)) << m;
+  }
+}
+
+TEST_P(NarrowWeightsTest, AreNearTheWeightsAndSmaller) {
+  Owned w(300, 50);
+  w.FillNormals(1);
+  PackedMatrix narrow, wide;
+  Pack(w.view, narrow, wide);
+  const bool half = GetParam() == WeightFormat::kFloat16;
+  EXPECT_EQ(narrow.format(), GetParam());
+  EXPECT_EQ(wide.bytes(), 64u * 300 * 4);
+  EXPECT_EQ(narrow.bytes(), half ? 64u * 300 * 2 : 64u * 300 + 64 * 4);
+  for (std::size_t j = 0; j < 50; ++j) {
+    float greatest = 0;
+    for (std::size_t k = 0; k < 300; ++k) greatest = std::max(greatest, std::abs(w.view(k, j)));
+    for (std::size_t k = 0; k < 300; ++k) {
+      // Half a unit in the last of 11 bits; half a step of 127 to the greatest.
+      const float bound = half ? std::abs(w.view(k, j)) * 0x1p-11f : greatest / 127 * 0.5001f;
+      ASSERT_LE(std::abs(narrow.at(k, j) - w.view(k, j)), bound) << k << ' ' << j;
+    }
+  }
+}
+
+TEST(PackedMatrixTest, KeepsWhatAHalfCannotHoldAsItIs) {
+  Owned w(3, 5);
+  w.FillNormals(1);
+  w.view(1, 2) = 65505;
+  PackedMatrix packed;
+  packed.Pack(w.view);
+  packed.Narrow(WeightFormat::kFloat16);
+  EXPECT_EQ(packed.format(), WeightFormat::kFloat32);
+  EXPECT_EQ(packed.at(1, 2), 65505);
+}
+
+TEST(PackedMatrixTest, ReadsHalvesOfEveryMagnitude) {
+  Owned w(1, 6), x(1, 1), y(1, 6);
+  std::ranges::copy(std::vector<float>{65504, -65504, 0x1p-24f, -0x1p-24f, 0x1p-14f, 0},
+                    w.view.row(0).begin());
+  x.view(0, 0) = 1;
+  PackedMatrix packed;
+  packed.Pack(w.view);
+  packed.Narrow(WeightFormat::kFloat16);
+  GemmNn(x.view, packed, {}, Activation::kIdentity, y.view);
+  EXPECT_TRUE(SameBits(y.view, w.view));
+}
+
 // The product of x and w, or of x transposed and w, on one level.
 void MultiplyOn(Isa level, ConstMatrix x, bool transposed, const PackedMatrix& w, Matrix y) {
   kernels::GemmCall call{};

@@ -224,6 +224,27 @@ TEST_F(ModelCacheTest, ALoadedVersionHoldsItsWeightsOnce) {
   EXPECT_LT((*model)->model().weight_bytes(), TestModel("plain")->model().weight_bytes());
 }
 
+TEST_F(ModelCacheTest, HoldsWeightsInTheFormatAskedFor) {
+  const auto wide = ServedModel::Load({"toy", 1}, versions_[0]->dir);
+  ASSERT_TRUE(wide.ok()) << wide.status();
+  const Cells rows = RandomCells(4, kTestColumns, 8);
+  const auto exact = RunAlone(EncodeOperation::Make(*wide, rows, {}))->codes().values;
+  std::uint64_t more = (*wide)->model().weight_bytes();
+  for (const WeightFormat weights : {WeightFormat::kFloat16, WeightFormat::kInt8}) {
+    const auto cache = MakeCache({.weights = weights});
+    ASSERT_TRUE(cache->Preload(*versions_[0]).ok());
+    const auto narrow = cache->Find("toy", 1);
+    EXPECT_LT(narrow->model().weight_bytes(), more);
+    EXPECT_EQ((*wide)->bytes() - narrow->bytes(),
+              (*wide)->model().weight_bytes() - narrow->model().weight_bytes());
+    more = narrow->model().weight_bytes();
+    EXPECT_EQ(narrow->latent_space_id(), (*wide)->latent_space_id());
+    const auto codes = RunAlone(EncodeOperation::Make(narrow, rows, {}))->codes().values;
+    EXPECT_NE(codes, exact);
+    EXPECT_THAT(codes, ::testing::Pointwise(::testing::FloatNear(0.1f), exact));
+  }
+}
+
 TEST_F(ModelCacheTest, ALoadedVersionWritesTheFilesItWasReadFrom) {
   for (const char* preset : {"plain", "vae", "vq-vae", "ease"}) {
     const auto files = VersionToFiles(TestContent(preset));

@@ -48,6 +48,14 @@ TEST_F(ConfigTest, DefaultsAreLoopbackAndBounded) {
   EXPECT_EQ(action->config.limits.cells, 1u << 22);
 }
 
+TEST_F(ConfigTest, KnowsThreeFormatsOfServingWeights) {
+  EXPECT_EQ(Read({})->config.serving_weights, "float32");
+  const auto action = Read({"--serving-weights", "int8"});
+  ASSERT_TRUE(action.ok()) << action.status();
+  EXPECT_THAT(ToToml(action->config), HasSubstr("serving-weights = \"int8\""));
+  ExpectRefused({"--serving-weights", "int4"}, "--serving-weights");
+}
+
 TEST_F(ConfigTest, FlagBeatsEnvironmentBeatsFile) {
   const std::string file = File("io-threads = 2\nio-queue = 20\nloops = 3\n");
   environment_ = {{"LATENT_IO_THREADS", "5"}, {"LATENT_IO_QUEUE", "50"}};
