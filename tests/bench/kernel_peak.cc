@@ -19,20 +19,13 @@ constexpr std::size_t kChains = 12;
 constexpr std::size_t kSteps = 4000;
 constexpr int kRuns = 12;
 
-// Processor time, so that a moment given to another process does not count.
-double Seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 // Best rate of `chains`, which does kSteps steps of kChains chains, `lanes` wide.
-double BestRate(void (*chains)(), std::size_t lanes) {
+double BestRate(void (*chains)(), std::size_t lanes, int runs = kRuns) {
   double best = 1;
-  for (int run = 0; run < kRuns; ++run) {
-    const double start = Seconds();
+  for (int run = 0; run < runs; ++run) {
+    const double start = ThreadSeconds();
     chains();
-    best = std::min(best, Seconds() - start);
+    best = std::min(best, ThreadSeconds() - start);
   }
   return 2.0 * static_cast<double>(kSteps * kChains * lanes) / best;
 }
@@ -78,6 +71,12 @@ __attribute__((target("avx512f"))) void Avx512Chains() {
 
 }  // namespace
 
+double ThreadSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
 double GenericPeak() { return BestRate(GenericChains, 4); }
 
 double Avx2Peak() {
@@ -96,6 +95,13 @@ double Avx512Peak() {
   return 0;
 }
 
-double Peak() { return std::max({GenericPeak(), Avx2Peak(), Avx512Peak()}); }
+double PeakNow(Isa level) {
+  constexpr int kFewRuns = 2;
+#if defined(__x86_64__)
+  if (level == Isa::kAvx512) return BestRate(Avx512Chains, 16, kFewRuns);
+  if (level == Isa::kAvx2) return BestRate(Avx2Chains, 8, kFewRuns);
+#endif
+  return BestRate(GenericChains, 4, kFewRuns);
+}
 
 }  // namespace latent::bench

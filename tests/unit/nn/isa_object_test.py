@@ -10,6 +10,7 @@ usage: isa_object_test.py liblatent_core.a
 import re
 import subprocess
 import sys
+import tempfile
 
 # Shapes of tiles: rows by panels, over rows and over windows, for each format of cells.
 LEAST_TILES = {"avx2": 45, "avx512": 200}
@@ -25,10 +26,11 @@ def extract(archive, member):
 
 
 def run_on(data, *command):
-    with open("isa_object.o", "wb") as file:
+    with tempfile.NamedTemporaryFile(suffix=".o") as file:
         file.write(data)
-    return subprocess.run([*command, "isa_object.o"], capture_output=True, text=True,
-                          check=True).stdout
+        file.flush()
+        return subprocess.run([*command, file.name], capture_output=True, text=True,
+                              check=True).stdout
 
 
 def weak_symbols(data):
