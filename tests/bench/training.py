@@ -14,7 +14,7 @@ from python_server import SCRIPTS
 from rig import BENCH, CoProcess, ratio
 from verdict import Part, judge, not_shown
 
-ROWS = 12800
+ROWS, QUICK_ROWS = 12800, 2560
 SYSTEM_PYTHON = "/usr/bin/python3"
 # What makes Debian's PyTorch faster: one pool of threads instead of two that fight for the cores, and
 # memory that is kept instead of being mapped anew in every step.
@@ -26,7 +26,8 @@ EQUAL_STEPS = 20
 def rows_file(rig):
     path = rig.folder / "training.npy"
     if not path.exists():
-        numpy.save(path, lab.images("train")[:ROWS].astype(numpy.float32))
+        rows = QUICK_ROWS if rig.quick else ROWS
+        numpy.save(path, lab.images("train")[:rows].astype(numpy.float32))
     return path
 
 
@@ -169,7 +170,7 @@ def train_service(rig, table):
             library=lambda: trainers.rate("library", "ae", more="background"),
             service=lambda: service_rate(rig, trainers.epochs))
     judge(table, "the same job by the service: speed against the library's",
-          Part(100 * ratio(rates["service"], rates["library"]), "≥", 95, 100, "{:.1f} %"),
+          Part(100 * ratio(rates["service"], rates["library"]), "≥", 95, 95, "{:.1f} %"),
           note="{:.0f} rows/s".format(statistics.median(rates["service"])))
 
 
