@@ -47,23 +47,25 @@ absl::Status AnswerNotFinite(std::string_view path, std::size_t row, std::string
                                          "the training data"));
 }
 
-absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
+absl::Status CheckCells(std::string_view path, MatrixView<const float> cells, std::size_t columns,
                         std::string_view width_of, MissingCells missing) {
   if (cells.rows == 0) return InvalidField(path, "expected at least one row, got none");
   if (cells.columns != columns) {
     return InvalidField(path, absl::StrCat("expected rows of ", columns, " cells, as ",
                                            Absl(width_of), " takes them, got ", cells.columns));
   }
-  for (std::size_t i = 0; i < cells.values.size(); ++i) {
-    if (std::isfinite(cells.values[i])) continue;
-    const bool is_nan = std::isnan(cells.values[i]);
-    if (is_nan && missing == MissingCells::kTaken) continue;
-    return InvalidField(
-        path, absl::StrCat("expected finite cells, got ", is_nan ? "NaN" : "an infinity",
-                           " in row ", i / columns, ", column ", i % columns,
-                           is_nan ? "; a missing cell is for models with the mixed likelihood, "
-                                    "others take it by Denoise.missing"
-                                  : ""));
+  for (std::size_t r = 0; r < cells.rows; ++r) {
+    if (!AnyNotFinite(cells.row(r))) continue;
+    for (std::size_t c = 0; c < columns; ++c) {
+      const bool is_nan = std::isnan(cells(r, c));
+      if (std::isfinite(cells(r, c)) || (is_nan && missing == MissingCells::kTaken)) continue;
+      return InvalidField(
+          path, absl::StrCat("expected finite cells, got ", is_nan ? "NaN" : "an infinity",
+                             " in row ", r, ", column ", c,
+                             is_nan ? "; a missing cell is for models with the mixed likelihood, "
+                                      "others take it by Denoise.missing"
+                                    : ""));
+    }
   }
   return absl::OkStatus();
 }

@@ -30,6 +30,12 @@ struct Cells {
   Cells(std::size_t row_count, std::size_t column_count, std::vector<float> cells)
       : values(std::move(cells)), rows(row_count), columns(column_count) {}
 
+  // Another shape, in the same memory if that is enough; cells are what they were or 0.
+  void Resize(std::size_t row_count, std::size_t column_count) {
+    values.resize(row_count * column_count);
+    rows = row_count;
+    columns = column_count;
+  }
   bool empty() const { return values.empty(); }
   MatrixView<float> view() { return {values.data(), rows, columns}; }
   MatrixView<const float> view() const { return {values.data(), rows, columns}; }
@@ -42,8 +48,13 @@ enum class MissingCells { kRefused, kTaken };
 // INVALID_ARGUMENT for the field `path` unless there is at least one row, every row has `columns`
 // cells ("what the model takes" is `width_of`, e.g. "digits version 3") and every cell is finite,
 // or NaN where those stand for missing ones.
-absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
+absl::Status CheckCells(std::string_view path, MatrixView<const float> cells, std::size_t columns,
                         std::string_view width_of, MissingCells missing = MissingCells::kRefused);
+inline absl::Status CheckCells(std::string_view path, const Cells& cells, std::size_t columns,
+                               std::string_view width_of,
+                               MissingCells missing = MissingCells::kRefused) {
+  return CheckCells(path, cells.view(), columns, width_of, missing);
+}
 
 // The first row in which a number is NaN or infinite.
 std::optional<std::size_t> FirstNotFinite(MatrixView<const float> rows);

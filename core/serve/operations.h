@@ -50,6 +50,11 @@ class Operation {
 
  protected:
   explicit Operation(ModelPtr model) : model_(std::move(model)) {}
+  // For another request.
+  void Restart(ModelPtr model) {
+    model_ = std::move(model);
+    outcome_ = absl::OkStatus();
+  }
   // Settles outcome(): whether all of `answers` (matrices of float, spans of double; empty ones
   // pass) are finite. `path` is the request's field that is to blame if not.
   template <typename... Answers>
@@ -67,7 +72,9 @@ class Operation {
 };
 
 // INVALID_ARGUMENT for the field "rows" unless the version takes them: as CheckCells says, NaN
-// being a missing cell where the model leaves those out; and as CheckLabels says.
+// being a missing cell where the model leaves those out. The first does not look at labels; the
+// second, for rows that come with theirs, also says what CheckLabels does.
+absl::Status CheckRows(const ServedModel& model, ConstMatrix rows);
 absl::Status CheckRows(const ServedModel& model, const Cells& rows);
 
 // INVALID_ARGUMENT for the field "labels" unless each of so many rows or codes has one that a
@@ -113,7 +120,8 @@ absl::StatusOr<Cells> CodesOfIndices(const ServedModel& model, std::string_view 
                                      const Cells& indices);
 
 // Rows to codes: the activation, or the mean of a Gaussian code, or a draw of it where `seed` is
-// set. `include_sigma` and `seed` need a Gaussian code: FAILED_PRECONDITION, reason NOT_GAUSSIAN.
+// set; with their reconstructions (of the mean) and errors in the same pass, if asked for.
+// `include_sigma` and `seed` need a Gaussian code: FAILED_PRECONDITION, reason NOT_GAUSSIAN.
 class EncodeOperation : public Operation {
  public:
   struct Options {
@@ -121,28 +129,50 @@ class EncodeOperation : public Operation {
     std::optional<std::uint64_t> seed = std::nullopt;
     std::optional<SparsifyRule> sparsify = std::nullopt;
     CodeFormat format = CodeFormat::kFloat32;  // of dense codes
+    bool omit_codes = false;                   // then the version needs no latent
+    bool include_reconstruction = false;
+    bool include_error = false;
+  };
+  // Rows that are lent must stay until it has run; others it owns, and labels in either case.
+  struct Rows {
+    Cells owned = {};
+    ConstMatrix lent = {};
+    ConstMatrix view() const { return lent.data != nullptr ? lent : owned.view(); }
+    LabelledRows labelled() const { return {view(), owned.labels}; }
   };
   static absl::StatusOr<std::unique_ptr<EncodeOperation>> Make(ModelPtr model, Cells rows,
                                                                Options options);
-  std::size_t cost_rows() const override { return rows_.rows; }
+  // One for Begin.
+  EncodeOperation() : Operation(nullptr) {}
+  // Starts anew, with another request and the memory that it has. The same errors as Make.
+  absl::Status Begin(ModelPtr model, Rows rows, Options options);
+  // Lets go of rows and version, and keeps memory of up to kKeepCells cells.
+  void Release();
+  static constexpr std::size_t kKeepCells = 1 << 16;
+  std::size_t cost_rows() const override { return rows_.view().rows; }
   std::optional<Pass> Next() override;
 
   const Cells& codes() const { return codes_; }          // [n x latent_dim]
   const Cells& sigma() const { return sigma_; }          // the same, if asked for
   const SparseCells& sparse() const { return sparse_; }  // if sparsify was given
   CodeFormat format() const { return options_.format; }
+  const Options& options() const { return options_; }
+  const Cells& reconstruction() const { return reconstruction_; }  // [n x columns], if asked for
+  // [n], summed over cells, dataset units squared, if asked for
+  const std::vector<double>& squared_error() const { return squared_error_; }
   // The bytes of the codes in the format that was asked for, little-endian, and how many numbers
   // that makes for each code; any thread.
   std::size_t FormattedColumns() const;
   std::string FormattedCodes() const;
 
  private:
-  EncodeOperation(ModelPtr model, Cells rows, Options options);
   std::string FormattedIndices() const;
   // Refuses codes that are too great for FLOAT16.
   void CheckHalves();
   Options options_;
-  Cells rows_, codes_, sigma_;
+  Rows rows_;
+  Cells codes_, sigma_, reconstruction_;
+  std::vector<double> squared_error_;
   SparseCells sparse_;
   bool ran_ = false;
 };

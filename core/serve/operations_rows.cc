@@ -127,9 +127,7 @@ absl::Status CheckHasLatent(const ServedModel& model, std::string_view what) {
 }
 
 absl::Status CheckRows(const ServedModel& model, const Cells& rows) {
-  LATENT_RETURN_IF_ERROR(
-      CheckCells("rows", rows, model.model().columns(), model.DebugName(),
-                 model.model().takes_missing() ? MissingCells::kTaken : MissingCells::kRefused));
+  LATENT_RETURN_IF_ERROR(CheckRows(model, ConstMatrix(rows.view())));
   return CheckLabels(model, rows.labels, rows.rows);
 }
 
@@ -157,14 +155,32 @@ absl::Status CheckLabels(const ServedModel& model, const std::vector<std::int32_
   return absl::OkStatus();
 }
 
-EncodeOperation::EncodeOperation(ModelPtr model, Cells rows, Options options)
-    : Operation(std::move(model)), options_(options), rows_(std::move(rows)) {}
+absl::Status CheckRows(const ServedModel& model, ConstMatrix rows) {
+  const std::size_t columns = model.model().columns();
+  // What is mostly so needs no name.
+  if (rows.rows > 0 && rows.columns == columns && !FirstNotFinite(rows)) return absl::OkStatus();
+  return CheckCells("rows", rows, columns, model.DebugName(),
+                    model.model().takes_missing() ? MissingCells::kTaken : MissingCells::kRefused);
+}
 
 absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr model, Cells rows,
                                                                        Options options) {
+  auto operation = std::make_unique<EncodeOperation>();
+  LATENT_RETURN_IF_ERROR(
+      operation->Begin(std::move(model), {.owned = std::move(rows), .lent = {}}, options));
+  return operation;
+}
+
+absl::Status EncodeOperation::Begin(ModelPtr model, Rows rows, Options options) {
   const Autoencoder& autoencoder = model->model();
-  LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "rows"));
-  LATENT_RETURN_IF_ERROR(CheckRows(*model, rows));
+  if (options.omit_codes && !options.include_reconstruction && !options.include_error) {
+    return InvalidField("outputs",
+                        "nothing is left to answer: ask for include_reconstruction or "
+                        "include_error, or do not omit the codes");
+  }
+  if (!options.omit_codes) LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, "rows"));
+  LATENT_RETURN_IF_ERROR(CheckRows(*model, rows.view()));
+  LATENT_RETURN_IF_ERROR(CheckLabels(*model, rows.owned.labels, rows.view().rows));
   if (options.sparsify) {
     LATENT_RETURN_IF_ERROR(CheckSparsify(*options.sparsify));
     if (options.format != CodeFormat::kFloat32) {
@@ -176,24 +192,43 @@ absl::StatusOr<std::unique_ptr<EncodeOperation>> EncodeOperation::Make(ModelPtr 
     if (options.include_sigma) return NotGaussian(*model, "include_sigma", "a standard deviation");
     if (options.seed) return NotGaussian(*model, "seed", "a draw");
   }
-  return std::unique_ptr<EncodeOperation>(
-      new EncodeOperation(std::move(model), std::move(rows), options));
+  Restart(std::move(model));
+  options_ = options;
+  rows_ = std::move(rows);
+  ran_ = false;
+  return absl::OkStatus();
+}
+
+void EncodeOperation::Release() {
+  Restart(nullptr);
+  rows_ = {};
+  for (Cells* cells : {&codes_, &sigma_, &reconstruction_}) {
+    if (cells->values.capacity() > kKeepCells) *cells = {};
+  }
 }
 
 std::optional<Pass> EncodeOperation::Next() {
   if (!ran_) {
     ran_ = true;
-    const std::size_t dim = model().model().latent_dim();
-    codes_ = Cells(rows_.rows, dim);
-    if (options_.include_sigma || options_.seed) sigma_ = Cells(rows_.rows, dim);
+    const std::size_t n = rows_.view().rows, dim = model().model().latent_dim();
+    codes_.Resize(options_.omit_codes ? 0 : n, dim);
+    const bool draws = options_.seed && !options_.omit_codes;
+    sigma_.Resize(options_.include_sigma || draws ? n : 0, dim);
+    reconstruction_.Resize(options_.include_reconstruction ? n : 0, model().model().columns());
+    squared_error_.resize(options_.include_error ? n : 0);
     Pass pass;
     pass.input = rows_.labelled();
-    pass.outputs.codes = codes_.view();
+    if (!codes_.empty()) pass.outputs.codes = codes_.view();
     if (!sigma_.empty()) pass.outputs.sigma = sigma_.view();
+    if (!reconstruction_.empty()) pass.outputs.reconstruction = reconstruction_.view();
+    pass.outputs.squared_error = squared_error_;
     return pass;
   }
-  if (!AllFinite("rows", ConstMatrix(codes_.view()), ConstMatrix(sigma_.view())))
+  if (!AllFinite("rows", ConstMatrix(codes_.view()), ConstMatrix(sigma_.view()),
+                 ConstMatrix(reconstruction_.view()), std::span<const double>(squared_error_))) {
     return std::nullopt;
+  }
+  if (options_.omit_codes) return std::nullopt;
   if (options_.seed) DrawCodes(codes_.view(), sigma_.view(), *options_.seed, 0, codes_.view());
   if (options_.sparsify) sparse_ = Sparsify(codes_.view(), *options_.sparsify);
   if (options_.format == CodeFormat::kFloat16) CheckHalves();

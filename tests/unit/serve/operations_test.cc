@@ -49,6 +49,50 @@ TEST(CodeFormatTest, Int8NeedsScales) {
   EXPECT_EQ(DetailsOf(status).reason, "NO_CODE_SCALES");
 }
 
+TEST(EncodeOperationTest, AnswersReconstructionAndErrorOfTheMeanInTheSamePass) {
+  const ModelPtr model = TestModel("vae");
+  const Cells rows = RandomCells(3, kTestColumns, 3);
+  const auto both = RunAlone(EncodeOperation::Make(
+      model, rows, {.seed = 4, .include_reconstruction = true, .include_error = true}));
+  const auto expected = RunAlone(ReconstructOperation::Make(model, rows, {.include_error = true}));
+  EXPECT_EQ(both->reconstruction().values, expected->reconstruction().values);
+  EXPECT_EQ(both->squared_error(), expected->squared_error());
+  EXPECT_EQ(both->codes().values,
+            RunAlone(EncodeOperation::Make(model, rows, {.seed = 4}))->codes().values);
+}
+
+TEST(EncodeOperationTest, WithoutCodesNeedsNoLatentButSomethingToAnswer) {
+  const ModelPtr model = TestModel("ease");
+  const Cells rows = RandomCells(2, kTestColumns, 3);
+  const auto error =
+      RunAlone(EncodeOperation::Make(model, rows, {.omit_codes = true, .include_error = true}));
+  EXPECT_EQ(error->squared_error().size(), 2u);
+  EXPECT_TRUE(error->codes().empty());
+  const absl::Status nothing = EncodeOperation::Make(model, rows, {.omit_codes = true}).status();
+  EXPECT_EQ(nothing.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(FieldOf(nothing), "outputs");
+}
+
+TEST(EncodeOperationTest, OneThatIsUsedAgainAnswersAsANewOne) {
+  const ModelPtr vae = TestModel("vae"), plain = TestModel("plain");
+  EncodeOperation used;
+  BatchRunner runner;
+  const auto run = [&](const ModelPtr& model, const Cells& rows,
+                       const EncodeOperation::Options& options) {
+    ASSERT_TRUE(used.Begin(model, {.owned = {}, .lent = rows.view()}, options).ok());
+    ASSERT_TRUE(runner.Run(used, [] { return absl::OkStatus(); }).ok());
+    const auto fresh = RunAlone(EncodeOperation::Make(model, rows, options));
+    EXPECT_EQ(used.codes().values, fresh->codes().values);
+    EXPECT_EQ(used.sigma().values, fresh->sigma().values);
+    EXPECT_EQ(used.reconstruction().values, fresh->reconstruction().values);
+    used.Release();
+  };
+  run(vae, RandomCells(5, kTestColumns, 1),
+      {.include_sigma = true, .include_reconstruction = true});
+  run(plain, RandomCells(2, kTestColumns, 2), {});
+  run(vae, RandomCells(3, kTestColumns, 3), {.seed = 1});
+}
+
 TEST(CodeFormatTest, SparseCodesAreFloats) {
   const absl::Status status =
       EncodeOperation::Make(TestModel("plain"), RandomCells(2, kTestColumns, 3),
