@@ -64,7 +64,8 @@ class App::Impl {
       : config_(InForce(std::move(config))),
         io_("latent-io", config_.io_threads, static_cast<std::size_t>(config_.io_queue)),
         bulk_("latent-bulk", kBulkThreads, static_cast<std::size_t>(config_.io_queue)),
-        compute_("latent-compute", config_.loops, static_cast<std::size_t>(config_.io_queue)),
+        compute_("latent-compute", config_.loops, static_cast<std::size_t>(config_.io_queue),
+                 kComputeNice),
         loader_("latent-load", 1, std::numeric_limits<std::size_t>::max(), kLoaderNice),
         watch_("latent-watch", 1, std::numeric_limits<std::size_t>::max()),
         backend_(config_, &loader_),
@@ -135,6 +136,8 @@ class App::Impl {
   // Reading and packing a version takes milliseconds of a core: a tenth of a busy one is left to
   // it.
   static constexpr int kLoaderNice = 10;
+  // Large requests take what small ones leave, and a tenth of a core that these keep busy.
+  static constexpr int kComputeNice = 10;
 
   static std::vector<std::string> ServiceNames() {
     return {v1::InferenceService::service_full_name(), v1::TrainingService::service_full_name(),

@@ -47,6 +47,8 @@ class CallBase : public Tag {
   CallBase(const CallBase&) = delete;
   CallBase& operator=(const CallBase&) = delete;
 
+  // The call itself, as of one message of a stream.
+  const CallBase& base() const { return *this; }
   EventLoop& loop() const { return *loop_; }
   const MethodInfo& method() const { return *method_; }
   SteadyClock::time_point arrival() const { return arrival_; }
@@ -56,6 +58,10 @@ class CallBase : public Tag {
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
   // CANCELLED or DEADLINE_EXCEEDED if nobody waits for the answer any more. Any thread.
   absl::Status StillWanted() const;
+  // Whether that is OK, with a clock that has been read.
+  bool Wanted(std::chrono::system_clock::time_point now) const {
+    return !cancelled() && now < deadline_;
+  }
   // For the log line.
   void set_log_model(std::string_view model) { log_model_ = model; }
   void set_log_request_id(std::string_view id) { log_request_id_ = id; }
@@ -102,13 +108,12 @@ class CallBase : public Tag {
 };
 
 // A call whose messages are larger than this is freed rather than reused.
-inline constexpr std::size_t kKeepBytes = 1 << 20;
+inline constexpr std::size_t kKeepBytes = 256 << 10;
 
 // Whether a message of an ended stream is worth keeping, with the memory that its strings have even
 // when they are cleared: a stream is set up rarely, and many may be open.
 inline bool IsSmall(const google::protobuf::Message& message) {
-  constexpr std::size_t kKeepStreamBytes = 256 << 10;
-  return message.SpaceUsedLong() <= kKeepStreamBytes;
+  return message.SpaceUsedLong() <= kKeepBytes;
 }
 
 // Runs `work`; what a library throws becomes a status here, at the edge.

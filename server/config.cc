@@ -57,6 +57,10 @@ void DeclareThreads(CLI::App& app, Config& config) {
   app.add_option("--loops", config.loops, "Event loops; 0: half the cores")
       ->check(CLI::Range(0, 64))
       ->capture_default_str();
+  app.add_option("--spin-us", config.spin_us,
+                 "Microseconds that a loop polls before it sleeps: less latency for a core's time")
+      ->check(CLI::Range(0, 1000000))
+      ->capture_default_str();
   app.add_option("--io-threads", config.io_threads, "Threads for what blocks")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

@@ -30,6 +30,7 @@ struct Config {
   std::string state_dir = "latent-state";
   bool insecure_bind = false;                 // allows addresses other than loopback
   int loops = 0;                              // event loops; 0: half the cores
+  int spin_us = 0;                            // a loop polls that long before it sleeps
   int io_threads = 4;                         // for what blocks
   int io_queue = 256;                         // pieces of blocking work that may wait
   int train_threads = 0;                      // of jobs that name none; 0: the cores

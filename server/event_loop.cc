@@ -14,8 +14,9 @@ constexpr int kMaxEventsPerDrain = 512;
 
 }  // namespace
 
-EventLoop::EventLoop(int index, std::unique_ptr<grpc::ServerCompletionQueue> queue)
-    : index_(index), queue_(std::move(queue)) {}
+EventLoop::EventLoop(int index, std::unique_ptr<grpc::ServerCompletionQueue> queue,
+                     std::chrono::microseconds spin)
+    : index_(index), queue_(std::move(queue)), spin_(spin) {}
 
 EventLoop::~EventLoop() {
   Stop();
@@ -61,7 +62,7 @@ void EventLoop::Run() {
   bool more = false;
   for (;;) {
     if (!more) {
-      if (!queue_->Next(&tag, &ok)) return;
+      if (!Next(&tag, &ok)) return;
       static_cast<Tag*>(tag)->Proceed(ok);
     }
     const gpr_timespec now = gpr_time_0(GPR_CLOCK_MONOTONIC);
@@ -70,7 +71,26 @@ void EventLoop::Run() {
       static_cast<Tag*>(tag)->Proceed(ok);
     }
     more = RunTasks();
+    RunDeferred();
   }
+}
+
+bool EventLoop::Next(void** tag, bool* ok) {
+  if (spin_.count() > 0) {
+    const auto end = std::chrono::steady_clock::now() + spin_;
+    do {
+      const auto status = queue_->AsyncNext(tag, ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
+      if (status == grpc::CompletionQueue::SHUTDOWN) return false;
+      if (status == grpc::CompletionQueue::GOT_EVENT) return true;
+    } while (std::chrono::steady_clock::now() < end);
+  }
+  return queue_->Next(tag, ok);
+}
+
+void EventLoop::RunDeferred() {
+  // None of them defers another.
+  for (std::size_t i = 0; i < deferred_.size(); ++i) deferred_[i]->RunDeferred();
+  deferred_.clear();
 }
 
 bool EventLoop::RunTasks() {

@@ -8,6 +8,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <set>
@@ -46,9 +47,20 @@ class OpenStream {
   ~OpenStream() = default;
 };
 
+// What is to be done once the batch tasks have had their turn.
+class Deferred {
+ public:
+  virtual void RunDeferred() = 0;
+
+ protected:
+  ~Deferred() = default;
+};
+
 class EventLoop {
  public:
-  EventLoop(int index, std::unique_ptr<grpc::ServerCompletionQueue> queue);
+  // Before it sleeps it polls for `spin`, which saves waking up where a core is to spare.
+  EventLoop(int index, std::unique_ptr<grpc::ServerCompletionQueue> queue,
+            std::chrono::microseconds spin = {});
   ~EventLoop();
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -66,6 +78,9 @@ class EventLoop {
   void RemoveStream(OpenStream* stream) { streams_.erase(stream); }
   std::size_t stream_count() const { return streams_.size(); }
   void EndStreams();
+  // Runs `work` once, after the tasks; loop thread.
+  void Defer(Deferred* work) { deferred_.push_back(work); }
+  void Forget(Deferred* work) { std::erase(deferred_, work); }
 
   // From now on no call is armed again. Any thread.
   void Stop() { stopping_.store(true, std::memory_order_release); }
@@ -85,12 +100,17 @@ class EventLoop {
   };
 
   void Run();
+  // Waits for an event; false once the queue has been shut down and is empty.
+  bool Next(void** tag, bool* ok);
+  void RunDeferred();
   void RunPosted();
   bool RunTasks();
 
   const int index_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
+  const std::chrono::microseconds spin_;
   std::vector<BatchTask*> tasks_;
+  std::vector<Deferred*> deferred_;
   std::set<OpenStream*> streams_;
   std::atomic<bool> stopping_{false};
   Wake wake_{this};

@@ -6,6 +6,12 @@
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server_builder.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <string_view>
 
 #if GOOGLE_PROTOBUF_VERSION < 4000000
 #include <google/protobuf/stubs/logging.h>
@@ -38,9 +44,39 @@ void LogFromProtobuf(google::protobuf::LogLevel, const char*, int, const std::st
 }
 #endif
 
+// Takes away the socket that a server which was killed has left behind. UNAVAILABLE if another one
+// answers there, or if it is no socket: gRPC would take either away without a question.
+absl::Status ClearSocket(const std::string& listen) {
+  constexpr std::string_view kScheme = "unix:";
+  if (listen.rfind(kScheme, 0) != 0) return absl::OkStatus();
+  std::string path = listen.substr(kScheme.size());
+  if (path.rfind("//", 0) == 0) path.erase(0, 2);
+  const auto refuse = [&](const char* why) {
+    return MakeError(absl::StatusCode::kUnavailable, "CANNOT_LISTEN",
+                     absl::StrCat("cannot listen on ", listen, " for gRPC: ", why, " (--listen)"));
+  };
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  if (path.empty() || path.size() >= sizeof(address.sun_path)) {
+    return refuse("expected a path of 1 to 107 bytes");
+  }
+  path.copy(address.sun_path, path.size());
+  struct stat file {};
+  if (::lstat(path.c_str(), &file) != 0) return absl::OkStatus();
+  if (!S_ISSOCK(file.st_mode)) return refuse("there is a file of that name, which is no socket");
+  const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  const bool answers =
+      ::connect(probe, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  ::close(probe);
+  if (answers) return refuse("another server answers there");
+  ::unlink(path.c_str());
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status GrpcServer::Listen(const Config& config, const std::vector<grpc::Service*>& services) {
+  LATENT_RETURN_IF_ERROR(ClearSocket(config.listen));
   gpr_set_log_function(&LogFromGrpc);
 #if GOOGLE_PROTOBUF_VERSION < 4000000
   google::protobuf::SetLogHandler(&LogFromProtobuf);
@@ -65,7 +101,8 @@ absl::Status GrpcServer::Listen(const Config& config, const std::vector<grpc::Se
   builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port_);
   for (grpc::Service* service : services) builder.RegisterService(service);
   for (int i = 0; i < config.loops; ++i) {
-    loops_.push_back(std::make_unique<EventLoop>(i, builder.AddCompletionQueue()));
+    loops_.push_back(std::make_unique<EventLoop>(i, builder.AddCompletionQueue(),
+                                                 std::chrono::microseconds(config.spin_us)));
   }
   server_ = builder.BuildAndStart();
   if (server_ == nullptr || (port_ == 0 && config.listen.rfind("unix:", 0) != 0)) {

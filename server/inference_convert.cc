@@ -43,7 +43,9 @@ absl::StatusOr<DenoiseOperation::Noise> NoiseOf(const v1::AddNoise& noise) {
   }
 }
 
-absl::StatusOr<CodeFormat> FormatOf(const v1::EncodeRequest& request, const ServedModel& model) {
+// Of an EncodeRequest or of a stream's outputs.
+template <typename Outputs>
+absl::StatusOr<CodeFormat> FormatOf(const Outputs& request, const ServedModel& model) {
   switch (request.format()) {
     case v1::DTYPE_UNSPECIFIED:
       return model.model().codebook() && !request.has_sparsify() ? CodeFormat::kIndices
@@ -60,6 +62,36 @@ absl::StatusOr<CodeFormat> FormatOf(const v1::EncodeRequest& request, const Serv
       return InvalidField("format", absl::StrCat("expected DTYPE_FLOAT32, DTYPE_FLOAT16, "
                                                  "DTYPE_INT8 or DTYPE_UINT16, got ",
                                                  request.format()));
+  }
+}
+
+template <typename Outputs>
+absl::StatusOr<EncodeOperation::Options> OptionsOf(const Outputs& outputs,
+                                                   const ServedModel& model) {
+  EncodeOperation::Options options;
+  options.include_sigma = outputs.include_sigma();
+  if (outputs.has_sparsify()) options.sparsify = RuleOf(outputs.sparsify());
+  LATENT_ASSIGN_OR_RETURN(options.format, FormatOf(outputs, model));
+  return options;
+}
+
+// The codes in the form that was asked for, and what belongs to them.
+template <typename Response>
+void FillCodes(const EncodeOperation& encode, v1::Dtype format, Response* response) {
+  if (encode.options().sparsify) {
+    SetSparse(encode.sparse(), response->mutable_codes()->mutable_sparse());
+  } else if (encode.format() != CodeFormat::kFloat32) {
+    v1::DenseRows* codes = response->mutable_codes()->mutable_dense();
+    codes->set_columns(static_cast<std::uint32_t>(encode.FormattedColumns()));
+    codes->set_dtype(encode.format() == CodeFormat::kIndices ? v1::DTYPE_UINT16 : format);
+    codes->set_data(encode.FormattedCodes());
+  } else {
+    SetDense(encode.codes(), response->mutable_codes()->mutable_dense());
+  }
+  if (format == v1::DTYPE_INT8) {
+    const CodeScales& scales = encode.model().code_scales();
+    response->mutable_code_scale()->Assign(scales.scale.begin(), scales.scale.end());
+    response->mutable_code_offset()->Assign(scales.offset.begin(), scales.offset.end());
   }
 }
 
@@ -95,6 +127,7 @@ OperationOr Upcast(absl::StatusOr<std::unique_ptr<T>> made) {
 }  // namespace
 
 RequestCells CellsOf(const v1::EncodeRequest& r) { return {&r.rows(), false, "rows"}; }
+RequestCells CellsOf(const v1::StreamEncodeRequest& r) { return {&r.rows(), false, "rows"}; }
 RequestCells CellsOf(const v1::DecodeRequest& r) { return {&r.codes(), true, "codes"}; }
 RequestCells CellsOf(const v1::ReconstructRequest& r) { return {&r.rows(), false, "rows"}; }
 RequestCells CellsOf(const v1::DenoiseRequest& r) { return {&r.rows(), false, "rows"}; }
@@ -106,14 +139,22 @@ RequestCells CellsOf(const v1::InterpolateRequest& r) {
   return {&r.rows(), false, "rows", factor};
 }
 
-OperationOr MakeOperation(const v1::EncodeRequest& request, ModelPtr model, Cells cells,
-                          const OperationLimits&, v1::EncodeResponse*) {
-  EncodeOperation::Options options;
-  options.include_sigma = request.include_sigma();
+absl::Status BeginEncode(const v1::EncodeRequest& request, ModelPtr model,
+                         EncodeOperation::Rows rows, EncodeOperation* operation) {
+  LATENT_ASSIGN_OR_RETURN(EncodeOperation::Options options, OptionsOf(request, *model));
   if (request.has_seed()) options.seed = request.seed();
-  if (request.has_sparsify()) options.sparsify = RuleOf(request.sparsify());
-  LATENT_ASSIGN_OR_RETURN(options.format, FormatOf(request, *model));
-  return Upcast(EncodeOperation::Make(std::move(model), std::move(cells), options));
+  return operation->Begin(std::move(model), std::move(rows), options);
+}
+
+absl::Status BeginEncode(const v1::StreamEncodeRequest& request, ModelPtr model,
+                         EncodeOperation::Rows rows, EncodeOperation* operation) {
+  const v1::StreamOutputs& outputs = request.outputs();
+  LATENT_ASSIGN_OR_RETURN(EncodeOperation::Options options, OptionsOf(outputs, *model));
+  if (request.has_seed()) options.seed = request.seed();
+  options.omit_codes = outputs.omit_codes();
+  options.include_reconstruction = outputs.include_reconstruction();
+  options.include_error = outputs.include_error();
+  return operation->Begin(std::move(model), std::move(rows), options);
 }
 
 OperationOr MakeOperation(const v1::DecodeRequest& request, ModelPtr model, Cells cells,
@@ -187,22 +228,21 @@ OperationOr MakeOperation(const v1::ScoreRequest& request, ModelPtr model, Cells
 void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
                   v1::EncodeResponse* response) {
   const auto& encode = static_cast<const EncodeOperation&>(operation);
-  if (request.has_sparsify()) {
-    SetSparse(encode.sparse(), response->mutable_codes()->mutable_sparse());
-  } else if (encode.format() != CodeFormat::kFloat32) {
-    v1::DenseRows* codes = response->mutable_codes()->mutable_dense();
-    codes->set_columns(static_cast<std::uint32_t>(encode.FormattedColumns()));
-    codes->set_dtype(encode.format() == CodeFormat::kIndices ? v1::DTYPE_UINT16 : request.format());
-    codes->set_data(encode.FormattedCodes());
-  } else {
-    SetDense(encode.codes(), response->mutable_codes()->mutable_dense());
-  }
-  if (request.format() == v1::DTYPE_INT8) {
-    const CodeScales& scales = encode.model().code_scales();
-    response->mutable_code_scale()->Assign(scales.scale.begin(), scales.scale.end());
-    response->mutable_code_offset()->Assign(scales.offset.begin(), scales.offset.end());
-  }
+  FillCodes(encode, request.format(), response);
   if (request.include_sigma()) SetDense(encode.sigma(), response->mutable_sigma());
+}
+
+void FillResponse(const v1::StreamEncodeRequest& request, const Operation& operation,
+                  v1::StreamEncodeResponse* response) {
+  const auto& encode = static_cast<const EncodeOperation&>(operation);
+  const v1::StreamOutputs& outputs = request.outputs();
+  if (!outputs.omit_codes()) FillCodes(encode, outputs.format(), response);
+  if (outputs.include_sigma()) SetDense(encode.sigma(), response->mutable_sigma());
+  if (outputs.include_reconstruction()) {
+    SetDense(encode.reconstruction(), response->mutable_reconstruction());
+  }
+  const auto& error = encode.squared_error();
+  response->mutable_squared_error()->Assign(error.begin(), error.end());
 }
 
 void FillResponse(const v1::DecodeRequest&, const Operation& operation,

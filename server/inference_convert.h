@@ -25,6 +25,7 @@ struct RequestCells {
 };
 
 RequestCells CellsOf(const v1::EncodeRequest& request);
+RequestCells CellsOf(const v1::StreamEncodeRequest& request);
 RequestCells CellsOf(const v1::DecodeRequest& request);
 RequestCells CellsOf(const v1::ReconstructRequest& request);
 RequestCells CellsOf(const v1::DenoiseRequest& request);
@@ -34,8 +35,11 @@ RequestCells CellsOf(const v1::ScoreRequest& request);
 
 // The checked operation. May note in the response what the request left open (Sample's seed).
 using OperationOr = absl::StatusOr<std::unique_ptr<Operation>>;
-OperationOr MakeOperation(const v1::EncodeRequest& request, ModelPtr model, Cells cells,
-                          const OperationLimits& limits, v1::EncodeResponse* response);
+// Encode and StreamEncode make theirs of one that has been used.
+absl::Status BeginEncode(const v1::EncodeRequest& request, ModelPtr model,
+                         EncodeOperation::Rows rows, EncodeOperation* operation);
+absl::Status BeginEncode(const v1::StreamEncodeRequest& request, ModelPtr model,
+                         EncodeOperation::Rows rows, EncodeOperation* operation);
 OperationOr MakeOperation(const v1::DecodeRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits& limits, v1::DecodeResponse* response);
 OperationOr MakeOperation(const v1::ReconstructRequest& request, ModelPtr model, Cells cells,
@@ -52,6 +56,8 @@ OperationOr MakeOperation(const v1::ScoreRequest& request, ModelPtr model, Cells
 // The results of an operation that has been run and was made from this request.
 void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
                   v1::EncodeResponse* response);
+void FillResponse(const v1::StreamEncodeRequest& request, const Operation& operation,
+                  v1::StreamEncodeResponse* response);
 void FillResponse(const v1::DecodeRequest& request, const Operation& operation,
                   v1::DecodeResponse* response);
 void FillResponse(const v1::ReconstructRequest& request, const Operation& operation,

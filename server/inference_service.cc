@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -19,7 +20,26 @@ namespace {
 constexpr std::size_t kInlineCells = 1 << 18;
 // Calls that wait for requests on each loop: how many requests one drain can find.
 constexpr int kArmedCalls = 64;
-constexpr std::chrono::milliseconds kRetryAfter{50};
+// Operations that a loop keeps for the next calls.
+constexpr std::size_t kKeptOperations = 256;
+
+// Requests whose operation is an EncodeOperation.
+template <typename Request>
+concept Encodes = requires(const Request& request, EncodeOperation* operation) {
+  BeginEncode(request, nullptr, EncodeOperation::Rows(), operation);
+};
+
+bool WantsLabels(const v1::EncodeRequest& request) { return request.include_labels(); }
+bool WantsLabels(const v1::StreamEncodeRequest& request) {
+  return request.outputs().include_labels();
+}
+
+// Whether a later message of a stream names what the first one did, or nothing.
+bool SameVersion(const v1::ModelSelector& first, const v1::ModelSelector& later) {
+  return later.model() == first.model() && later.choice_case() == first.choice_case() &&
+         later.version() == first.version() && later.alias() == first.alias() &&
+         later.expected_latent_space_id() == first.expected_latent_space_id();
+}
 
 // Of rows or codes that do not say how wide they are.
 std::size_t WidthOf(const RequestCells& cells, const ServedModel& model) {
@@ -65,12 +85,17 @@ absl::Status CheckLatentSpace(const v1::ModelSelector& selector, const ServedMod
 InferenceServiceHandler::InferenceServiceHandler(const RequestLimits& limits, Backend* backend,
                                                  IoExecutor* io, IoExecutor* compute,
                                                  const BatchMetrics* metrics)
-    : limits_(limits), backend_(backend), io_(io), compute_(compute), metrics_(metrics) {}
+    : limits_(limits),
+      backend_(backend),
+      io_(io),
+      compute_(compute),
+      metrics_(metrics),
+      in_flight_(limits.rows_in_flight, backend->memory().rows) {}
 
 void InferenceServiceHandler::Bind(Router& router) {
   for (EventLoop* loop : router.loops()) {
-    batchers_.push_back(std::make_unique<RowBatcher>(metrics_));
-    loop->AddTask(batchers_.back().get());
+    loops_.push_back(std::make_unique<PerLoop>(metrics_));
+    loop->AddTask(&loops_.back()->batcher);
   }
   using Service = v1::InferenceService;
   using Async = Service::AsyncService;
@@ -86,6 +111,9 @@ void InferenceServiceHandler::Bind(Router& router) {
   router.Unary<Service>(&service_, "Interpolate", &Async::RequestInterpolate, begin, options, true);
   router.Unary<Service>(&service_, "Score", &Async::RequestScore, begin, options, true);
   router.Unary<Service>(&service_, "Recommend", &Async::RequestRecommend, begin, options, true);
+  router.Exchange<Service, EncodeSession>(
+      &service_, "StreamEncode", &Async::RequestStreamEncode,
+      [this](EncodeStream::Message& message) { BeginMessage(message); });
 }
 
 template <typename Call>
@@ -94,15 +122,54 @@ void InferenceServiceHandler::Begin(Call& call) {
   call.set_log_model(selector.model());
   const auto version = ResolveVersion(selector);
   if (!version.ok()) return call.Finish(version.status());
+  WithVersion(call, *version);
+}
+
+void InferenceServiceHandler::BeginMessage(EncodeStream::Message& message) {
+  absl::Status status = Join(message);
+  const EncodeSession& session = message.session();
+  if (status.ok() && session.model == nullptr) return WithVersion(message, session.version);
+  if (status.ok()) status = Guarded([&] { return WithModel(message, session.model); });
+  if (!status.ok()) message.Finish(status);
+}
+
+absl::Status InferenceServiceHandler::Join(EncodeStream::Message& message) {
+  EncodeSession& session = message.session();
+  v1::StreamEncodeRequest& request = message.mutable_request();
+  if (session.version == nullptr) {
+    LATENT_ASSIGN_OR_RETURN(session.version, ResolveVersion(request.model()));
+    message.set_log_model(request.model().model());
+    session.selector = request.model();
+  } else if (request.has_model() && !SameVersion(session.selector, request.model())) {
+    return InvalidField("model",
+                        absl::StrCat("expected nothing or what the stream's first message names (",
+                                     session.selector.model(),
+                                     "), got another choice; open another stream for it"));
+  }
+  if (session.selector.include_timing()) request.mutable_model()->set_include_timing(true);
+  if (request.has_outputs()) {
+    session.outputs = request.outputs();
+    session.has_outputs = true;
+  } else if (session.has_outputs) {
+    *request.mutable_outputs() = session.outputs;
+  }
+  return absl::OkStatus();
+}
+
+template <typename Call>
+void InferenceServiceHandler::WithVersion(Call& call, const VersionPtr& version) {
   const auto go_on = [this, &call](const absl::StatusOr<ModelPtr>& model) {
+    if constexpr (requires { call.session(); }) {
+      if (model.ok()) call.session().model = *model;
+    }
     const absl::Status status =
         model.ok() ? Guarded([&] { return WithModel(call, *model); }) : model.status();
     if (!status.ok()) call.Finish(status);
   };
-  if (ModelPtr model = backend_->cache().Find((*version)->model, (*version)->version)) {
+  if (ModelPtr model = backend_->cache().Find(version->model, version->version)) {
     return go_on(std::move(model));
   }
-  backend_->cache().LoadAsync(*version, [&call, go_on](absl::StatusOr<ModelPtr> model) {
+  backend_->cache().LoadAsync(version, [&call, go_on](absl::StatusOr<ModelPtr> model) {
     call.loop().Post([go_on, model = std::move(model)] { go_on(model); });
   });
 }
@@ -112,118 +179,212 @@ absl::Status InferenceServiceHandler::WithModel(Call& call, const ModelPtr& mode
   LATENT_RETURN_IF_ERROR(CheckLatentSpace(call.request().model(), *model));
   const RequestCells cells = CellsOf(call.request());
   if (cells.codes) LATENT_RETURN_IF_ERROR(CheckHasLatent(*model, cells.field));
-  if (cells.rows == nullptr) return Dispatch(call, model, 0, nullptr);
   // Of codes, datasets hold none: refused by ShapeOf.
-  if (cells.rows->has_dataset_slice() && !cells.codes) return ReadSlice(call, model);
-  LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
-                          ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
-  LATENT_RETURN_IF_ERROR(CheckDtype(call.request(), cells));
-  return Dispatch(call, model, shape.rows, nullptr);
+  const bool from_slice = cells.rows != nullptr && cells.rows->has_dataset_slice() && !cells.codes;
+  std::size_t input_rows = 0;
+  if (from_slice) {
+    input_rows = cells.rows->dataset_slice().count();
+  } else if (cells.rows != nullptr) {
+    LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
+                            ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+    LATENT_RETURN_IF_ERROR(CheckDtype(call.request(), cells));
+    input_rows = shape.rows;
+  }
+  const std::size_t rows = ComputedRows(cells, input_rows);
+  const std::size_t bytes =
+      rows * (model->model().columns() + model->model().latent_dim()) * sizeof(float);
+  absl::StatusOr<Admission> admission = in_flight_.Admit(rows, bytes);
+  if (!admission.ok()) {
+    metrics_->dropped_overload->Increment();
+    return admission.status();
+  }
+  if constexpr (requires { call.Hold(bytes); }) call.Hold(bytes);
+  return from_slice ? ReadSlice(call, model, *std::move(admission))
+                    : Dispatch(call, model, *std::move(admission), nullptr);
+}
+
+std::size_t InferenceServiceHandler::ComputedRows(const RequestCells& cells,
+                                                  std::size_t input_rows) const {
+  const auto wanted =
+      static_cast<std::size_t>(std::ceil(static_cast<double>(input_rows) * cells.factor) +
+                               static_cast<double>(cells.computed));
+  // What exceeds the limit is refused later, with the field's name.
+  return std::clamp<std::size_t>(wanted, 1, limits_.rows);
 }
 
 template <typename Call>
-absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& model) {
-  return io_->Submit([this, &call, model] {
+absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& model,
+                                                Admission admission) {
+  struct Work {
+    Admission admission;
+    Cells cells;
+  };
+  const auto work = std::make_shared<Work>();
+  work->admission = std::move(admission);
+  return io_->Submit([this, &call, model, work] {
     const RequestCells cells = CellsOf(call.request());
     absl::Status status = call.StillWanted();
     if (!status.ok()) metrics_->CountUnwanted(status);
-    std::shared_ptr<Cells> slice;
     if (status.ok()) {
       status = Guarded([&]() -> absl::Status {
-        LATENT_ASSIGN_OR_RETURN(Cells read,
+        LATENT_ASSIGN_OR_RETURN(work->cells,
                                 SliceCells(cells.rows->dataset_slice(), *model, cells.field));
-        slice = std::make_shared<Cells>(std::move(read));
-        if constexpr (requires { call.request().include_labels(); }) {
-          if (!call.request().include_labels()) return absl::OkStatus();
+        if constexpr (requires { WantsLabels(call.request()); }) {
+          if (!WantsLabels(call.request())) return absl::OkStatus();
           return AddLabels(cells.rows->dataset_slice(), *call.response().mutable_labels());
         }
         return absl::OkStatus();
       });
     }
-    call.loop().Post([this, &call, model, status, slice] {
+    call.loop().Post([this, &call, model, status, work] {
       absl::Status dispatched = status;
-      if (dispatched.ok()) dispatched = Dispatch(call, model, slice->rows, slice);
-      if (!dispatched.ok()) call.Finish(dispatched);
+      if (dispatched.ok()) {
+        dispatched = Guarded(
+            [&] { return Dispatch(call, model, std::move(work->admission), &work->cells); });
+      }
+      if (!dispatched.ok()) {
+        work->admission = {};
+        call.Finish(dispatched);
+      }
     });
   });
 }
 
 template <typename Call>
 absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model,
-                                               std::size_t input_rows,
-                                               std::shared_ptr<Cells> slice) {
+                                               Admission admission, Cells* slice) {
   const RequestCells cells = CellsOf(call.request());
-  const auto wanted =
-      static_cast<std::size_t>(std::ceil(static_cast<double>(input_rows) * cells.factor) +
-                               static_cast<double>(cells.computed));
-  // What exceeds the limit is refused by the operation, with the field's name.
-  const std::size_t rows = std::clamp<std::size_t>(wanted, 1, limits_.rows);
-  LATENT_ASSIGN_OR_RETURN(AdmissionPtr admission, Admit(rows));
+  std::size_t input_rows = slice == nullptr ? 0 : slice->rows;
+  if (slice == nullptr && cells.rows != nullptr) {
+    LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
+                            ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+    input_rows = shape.rows;
+  }
+  const std::size_t rows = ComputedRows(cells, input_rows);
   const std::size_t widest = std::max(model->model().columns(), model->model().latent_dim());
   const bool sampled = cells.computed > 0;
   if (MultiplyAdds(*model, rows, sampled) > kPieceMultiplyAdds || rows * widest > kInlineCells) {
-    return RunLarge(call, model, std::move(admission), std::move(slice));
+    return RunLarge(call, model, std::move(admission), slice);
   }
-  LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
-  BatcherOf(call.loop())
-      .Add({.operation = std::move(operation),
-            .call = &call,
-            .done = [this, &call, admission](const absl::Status& ran, const Operation& result) {
-              call.Finish(ran.ok() ? Guarded([&] { return Answer(call, result); }) : ran);
-            }});
+  PerLoop& loop = Of(call.loop());
+  std::unique_ptr<Operation> used;
+  if constexpr (Encodes<std::decay_t<decltype(call.request())>>) {
+    if (!loop.used.empty()) {
+      used = std::move(loop.used.back());
+      loop.used.pop_back();
+    }
+  }
+  LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice, std::move(used)));
+  loop.batcher.Add({.operation = std::move(operation),
+                    .call = &call.base(),
+                    .arrival = call.arrival(),
+                    .admission = std::move(admission),
+                    .done = [this, &call](const absl::Status& ran, const RunTimes& times,
+                                          std::unique_ptr<Operation> result) {
+                      PerLoop& mine = Of(call.loop());
+                      call.Finish(ran.ok() ? Guarded([&] { return Answer(call, *result, times); })
+                                           : ran);
+                      if constexpr (Encodes<std::decay_t<decltype(call.request())>>) {
+                        if (mine.used.size() >= kKeptOperations) return;
+                        static_cast<EncodeOperation&>(*result).Release();
+                        mine.used.push_back(std::move(result));
+                      }
+                    }});
   return absl::OkStatus();
 }
 
 template <typename Call>
 absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model,
-                                               AdmissionPtr admission,
-                                               std::shared_ptr<Cells> slice) {
-  return compute_->Submit([this, &call, model, admission = std::move(admission),
-                           slice = std::move(slice)] {
+                                               Admission admission, Cells* slice) {
+  struct Work {
+    Admission admission;
+    std::optional<Cells> slice;
+  };
+  const auto work = std::make_shared<Work>();
+  work->admission = std::move(admission);
+  if (slice != nullptr) work->slice = std::move(*slice);
+  return compute_->Submit([this, &call, model, work] {
     absl::Status wanted = call.StillWanted();
     absl::Status status = wanted;
     if (wanted.ok()) {
-      const std::chrono::duration<double> waited = CallBase::SteadyClock::now() - call.arrival();
+      const auto start = CallBase::SteadyClock::now();
+      const std::chrono::duration<double> waited = start - call.arrival();
       metrics_->queue_wait_seconds->Observe(waited.count());
       status = Guarded([&]() -> absl::Status {
-        LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice.get()));
+        LATENT_ASSIGN_OR_RETURN(
+            auto operation,
+            MakeChecked(call, model, work->slice ? &*work->slice : nullptr, nullptr));
         const auto give_back = [this](BatchRunner* runner) { GiveBackRunner(runner); };
         const std::unique_ptr<BatchRunner, decltype(give_back)> runner(TakeRunner(), give_back);
+        const auto begun = CallBase::SteadyClock::now();
         wanted = runner->Run(*operation, [&call] { return call.StillWanted(); });
         LATENT_RETURN_IF_ERROR(wanted);
-        return Answer(call, *operation);
+        const RunTimes times{.queue = start - call.arrival(),
+                             .compute = CallBase::SteadyClock::now() - begun,
+                             .batch_rows = operation->cost_rows()};
+        return Answer(call, *operation, times);
       });
     }
     if (!wanted.ok()) metrics_->CountUnwanted(wanted);
-    call.loop().Post([&call, status, admission] { call.Finish(status); });
+    call.loop().Post([&call, status, work] {
+      work->admission = {};
+      call.Finish(status);
+    });
   });
 }
 
 template <typename Call>
-OperationOr InferenceServiceHandler::MakeChecked(Call& call, const ModelPtr& model, Cells* slice) {
+OperationOr InferenceServiceHandler::MakeChecked(Call& call, const ModelPtr& model, Cells* slice,
+                                                 std::unique_ptr<Operation> used) {
   const RequestCells cells = CellsOf(call.request());
-  Cells input;
-  if (slice != nullptr) {
-    input = std::move(*slice);
-  } else if (cells.rows != nullptr) {
-    LATENT_ASSIGN_OR_RETURN(input,
-                            ToCells(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
-  }
   const auto& labels = call.request().labels();
-  if (!labels.empty()) input.labels.assign(labels.begin(), labels.end());
-  const OperationLimits limits{.rows = limits_.rows, .cells = limits_.cells};
-  return MakeOperation(call.request(), model, std::move(input), limits, &call.response());
+  const auto give_labels = [&labels](Cells& input) {
+    if (!labels.empty()) input.labels.assign(labels.begin(), labels.end());
+  };
+  if constexpr (Encodes<std::decay_t<decltype(call.request())>>) {
+    EncodeOperation::Rows rows;
+    if (slice != nullptr) {
+      rows.owned = std::move(*slice);
+    } else {
+      LATENT_ASSIGN_OR_RETURN(rows,
+                              ToRows(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+    }
+    give_labels(rows.owned);
+    if (used == nullptr) used = std::make_unique<EncodeOperation>();
+    LATENT_RETURN_IF_ERROR(BeginEncode(call.request(), model, std::move(rows),
+                                       static_cast<EncodeOperation*>(used.get())));
+    return used;
+  } else {
+    Cells input;
+    if (slice != nullptr) {
+      input = std::move(*slice);
+    } else if (cells.rows != nullptr) {
+      LATENT_ASSIGN_OR_RETURN(input,
+                              ToCells(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
+    }
+    give_labels(input);
+    const OperationLimits limits{.rows = limits_.rows, .cells = limits_.cells};
+    return MakeOperation(call.request(), model, std::move(input), limits, &call.response());
+  }
 }
 
 template <typename Call>
-absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operation) {
+absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operation,
+                                             const RunTimes& times) {
   LATENT_RETURN_IF_ERROR(operation.outcome());
   auto& response = call.response();
   FillResponse(call.request(), operation, &response);
+  if constexpr (requires { call.index(); }) response.set_message_index(call.index());
   v1::AnsweredBy* answered_by = response.mutable_answered_by();
   answered_by->set_model(operation.model().key().model);
   answered_by->set_version(operation.model().key().version);
   answered_by->set_latent_space_id(operation.model().latent_space_id());
+  if (call.request().model().include_timing()) {
+    v1::Timing* timing = answered_by->mutable_timing();
+    timing->set_queue_us(times.queue.count());
+    timing->set_compute_us(times.compute.count());
+    timing->set_batch_rows(static_cast<std::uint32_t>(times.batch_rows));
+  }
   metrics_->rows->Increment(static_cast<double>(operation.cost_rows()));
   const std::size_t limit = std::size_t{limits_.message_mib} << 20;
   if (response.ByteSizeLong() <= limit) return absl::OkStatus();
@@ -233,7 +394,7 @@ absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operat
                                 "; ask for fewer rows or outputs a request"));
 }
 
-absl::StatusOr<std::shared_ptr<const VersionInfo>> InferenceServiceHandler::ResolveVersion(
+absl::StatusOr<InferenceServiceHandler::VersionPtr> InferenceServiceHandler::ResolveVersion(
     const v1::ModelSelector& selector) {
   if (selector.model().empty()) return InvalidField("model.model", "expected a model's name");
   LATENT_ASSIGN_OR_RETURN(const VersionSelector choice, ToSelector(selector, "model."));
@@ -277,23 +438,6 @@ absl::Status InferenceServiceHandler::AddLabels(
   return absl::OkStatus();
 }
 
-absl::StatusOr<InferenceServiceHandler::AdmissionPtr> InferenceServiceHandler::Admit(
-    std::size_t rows) {
-  const std::uint64_t before = rows_in_flight_.fetch_add(rows, std::memory_order_relaxed);
-  auto admission = std::make_shared<const Admission>(&rows_in_flight_, rows);
-  if (before + rows <= limits_.rows_in_flight || before == 0) return admission;
-  metrics_->dropped_overload->Increment();
-  ErrorDetails details;
-  details.reason = "TOO_MANY_ROWS_IN_FLIGHT";
-  details.metadata["limit"] = absl::StrCat(limits_.rows_in_flight);
-  details.retry_after = kRetryAfter;
-  return MakeError(
-      absl::StatusCode::kResourceExhausted,
-      absl::StrCat(before, " rows are in flight, and ", rows, " more would exceed the limit of ",
-                   limits_.rows_in_flight, "; try again shortly"),
-      std::move(details));
-}
-
 BatchRunner* InferenceServiceHandler::TakeRunner() {
   MutexLock lock(&mutex_);
   if (idle_runners_.empty()) {
@@ -312,7 +456,7 @@ void InferenceServiceHandler::GiveBackRunner(BatchRunner* runner) {
 
 BatchStats InferenceServiceHandler::batch_stats() const {
   BatchStats stats;
-  for (const auto& batcher : batchers_) stats += batcher->stats();
+  for (const auto& loop : loops_) stats += loop->batcher.stats();
   MutexLock lock(&mutex_);
   for (const auto& runner : runners_) stats += runner->stats();
   return stats;

@@ -4,13 +4,13 @@
 #ifndef LATENT_SERVER_INFERENCE_SERVICE_H_
 #define LATENT_SERVER_INFERENCE_SERVICE_H_
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "core/base/mutex.h"
 #include "latent/v1/inference_service.grpc.pb.h"
+#include "server/admission.h"
 #include "server/backend.h"
 #include "server/config.h"
 #include "server/inference_convert.h"
@@ -30,56 +30,62 @@ class InferenceServiceHandler {
   // Before the loops start.
   void Bind(Router& router);
 
-  std::uint64_t rows_in_flight() const { return rows_in_flight_.load(std::memory_order_relaxed); }
+  std::uint64_t rows_in_flight() const { return in_flight_.rows(); }
   // Over all loops and the compute executor.
   BatchStats batch_stats() const;
 
  private:
-  // Gives rows back when the call that brought them ends.
-  class Admission {
-   public:
-    Admission(std::atomic<std::uint64_t>* in_flight, std::size_t rows)
-        : in_flight_(in_flight), rows_(rows) {}
-    ~Admission() { in_flight_->fetch_sub(rows_, std::memory_order_relaxed); }
-    Admission(const Admission&) = delete;
-    Admission& operator=(const Admission&) = delete;
-
-   private:
-    std::atomic<std::uint64_t>* const in_flight_;
-    const std::size_t rows_;
+  using VersionPtr = std::shared_ptr<const VersionInfo>;
+  // What holds for the messages of one stream.
+  struct EncodeSession {
+    VersionPtr version;
+    ModelPtr model;              // null until it has been found loaded
+    v1::ModelSelector selector;  // of the first message
+    v1::StreamOutputs outputs;   // that were asked for last
+    bool has_outputs = false;    // whether any were
   };
-  using AdmissionPtr = std::shared_ptr<const Admission>;
+  using EncodeStream =
+      ExchangeCall<v1::StreamEncodeRequest, v1::StreamEncodeResponse, EncodeSession>;
 
   // The way of a call, each step either ending it or leading to the next. `slice` holds rows that
   // were read from a dataset; null: they are in the request.
   template <typename Call>
   void Begin(Call& call);
+  void BeginMessage(EncodeStream::Message& message);
+  template <typename Call>
+  void WithVersion(Call& call, const VersionPtr& version);
   template <typename Call>
   absl::Status WithModel(Call& call, const ModelPtr& model);
   template <typename Call>
-  absl::Status ReadSlice(Call& call, const ModelPtr& model);
+  absl::Status ReadSlice(Call& call, const ModelPtr& model, Admission admission);
   template <typename Call>
-  absl::Status Dispatch(Call& call, const ModelPtr& model, std::size_t input_rows,
-                        std::shared_ptr<Cells> slice);
+  absl::Status Dispatch(Call& call, const ModelPtr& model, Admission admission, Cells* slice);
   template <typename Call>
-  absl::Status RunLarge(Call& call, const ModelPtr& model, AdmissionPtr admission,
-                        std::shared_ptr<Cells> slice);
+  absl::Status RunLarge(Call& call, const ModelPtr& model, Admission admission, Cells* slice);
+  // Of one that has been used, or of nothing.
   template <typename Call>
-  OperationOr MakeChecked(Call& call, const ModelPtr& model, Cells* slice);
+  OperationOr MakeChecked(Call& call, const ModelPtr& model, Cells* slice,
+                          std::unique_ptr<Operation> used);
   template <typename Call>
-  absl::Status Answer(Call& call, const Operation& operation);
+  absl::Status Answer(Call& call, const Operation& operation, const RunTimes& times);
+  // Pins the stream's version and completes the message by what holds for the stream.
+  absl::Status Join(EncodeStream::Message& message);
 
-  absl::StatusOr<std::shared_ptr<const VersionInfo>> ResolveVersion(
-      const v1::ModelSelector& selector);
+  absl::StatusOr<VersionPtr> ResolveVersion(const v1::ModelSelector& selector);
   absl::StatusOr<Cells> SliceCells(const v1::DatasetSlice& slice, const ServedModel& model,
                                    std::string_view field);
   // Labels of a slice that has been read; none if the dataset has none.
   absl::Status AddLabels(const v1::DatasetSlice& slice,
                          google::protobuf::RepeatedField<std::int32_t>& labels);
-  absl::StatusOr<AdmissionPtr> Admit(std::size_t rows);
-  RowBatcher& BatcherOf(const EventLoop& loop) {
-    return *batchers_[static_cast<std::size_t>(loop.index())];
-  }
+  // Rows that the request has computed, up to the limit.
+  std::size_t ComputedRows(const RequestCells& cells, std::size_t input_rows) const;
+  // Of one loop, for its thread alone.
+  struct PerLoop {
+    explicit PerLoop(const BatchMetrics* metrics) : batcher(metrics) {}
+    RowBatcher batcher;
+    std::vector<std::unique_ptr<Operation>> used;  // of Encode, to be used again
+  };
+  PerLoop& Of(const EventLoop& loop) { return *loops_[static_cast<std::size_t>(loop.index())]; }
   BatchRunner* TakeRunner();
   void GiveBackRunner(BatchRunner* runner);
 
@@ -89,8 +95,8 @@ class InferenceServiceHandler {
   IoExecutor* const compute_;
   const BatchMetrics* const metrics_;
   v1::InferenceService::AsyncService service_;
-  std::vector<std::unique_ptr<RowBatcher>> batchers_;  // one a loop
-  std::atomic<std::uint64_t> rows_in_flight_{0};
+  std::vector<std::unique_ptr<PerLoop>> loops_;
+  InFlight in_flight_;
   mutable Mutex mutex_;
   // Of the compute executor's threads: made as needed, kept.
   std::vector<std::unique_ptr<BatchRunner>> runners_ ABSL_GUARDED_BY(mutex_);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "server/exchange_call.h"
 #include "server/stream_calls.h"
 #include "server/unary_call.h"
 
@@ -31,6 +32,10 @@ using ClientStreamRequest = void (Base::*)(grpc::ServerContext*,
                                            grpc::ServerAsyncReader<Response, Request>*,
                                            grpc::CompletionQueue*, grpc::ServerCompletionQueue*,
                                            void*);
+template <typename Base, typename Request, typename Response>
+using ExchangeRequest = void (Base::*)(grpc::ServerContext*,
+                                       grpc::ServerAsyncReaderWriter<Response, Request>*,
+                                       grpc::CompletionQueue*, grpc::ServerCompletionQueue*, void*);
 
 struct MethodOptions {
   bool before_ready = false;
@@ -120,6 +125,23 @@ class Router {
       (service->*request)(context, reader, queue, queue, tag);
     };
     AddPools<Call>({method, ask, std::move(open)}, options.armed);
+  }
+  // `handle` finishes each message when it likes; they share a `Session`.
+  template <typename Rpc, typename Session, typename Base, typename Request, typename Response>
+  void Exchange(
+      typename Rpc::AsyncService* service, const std::string& name,
+      ExchangeRequest<Base, Request, Response> request,
+      std::type_identity_t<
+          std::function<void(typename ExchangeCall<Request, Response, Session>::Message&)>>
+          handle,
+      MethodOptions options = {}) {
+    using Call = ExchangeCall<Request, Response, Session>;
+    const MethodInfo* method = AddMethod(Rpc::service_full_name(), name, "bidi_stream", options);
+    const auto ask = [service, request](grpc::ServerContext* context, typename Call::Stream* stream,
+                                        grpc::ServerCompletionQueue* queue, void* tag) {
+      (service->*request)(context, stream, queue, queue, tag);
+    };
+    AddPools<Call>({method, ask, std::move(handle)}, options.armed);
   }
 
  private:

@@ -1,7 +1,6 @@
 #include "server/row_batcher.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace latent {
@@ -11,16 +10,77 @@ std::uint64_t MultiplyAdds(const ServedModel& model, std::size_t rows, bool samp
          (sampled ? model.sampler().MultiplyAdds(rows) : 0);
 }
 
+void RowBatcher::Add(Item item) {
+  const ServedModel* model = &item.operation->model();
+  auto line = std::find_if(lines_.begin(), lines_.end(),
+                           [&](const Line& other) { return other.model == model; });
+  if (line == lines_.end()) {
+    line = lines_.insert(line, Line{.model = model, .items = {}});
+    if (!unused_.empty()) {
+      line->items = std::move(unused_.back());
+      unused_.pop_back();
+    }
+  }
+  line->items.push_back(std::move(item));
+}
+
 bool RowBatcher::RunPiece() {
-  if (items_.empty()) return false;
-  DropUnwanted();
-  if (items_.empty()) return false;
+  if (lines_.empty()) return false;
   TakeBatch();
-  const auto now = CallBase::SteadyClock::now();
+  EndDropped();
+  if (!batch_.empty()) RunBatch();
+  return !lines_.empty();
+}
+
+void RowBatcher::TakeBatch() {
+  Line& line = lines_.front();
+  const auto now = std::chrono::system_clock::now();
+  std::uint64_t cost = 0;
+  const auto joins = [&](const Item& item) {
+    const std::uint64_t more =
+        MultiplyAdds(*line.model, item.operation->cost_rows(), item.operation->samples());
+    if (cost > 0 && cost + more > kPieceMultiplyAdds) return false;
+    cost += more;
+    return true;
+  };
+  auto kept = line.items.begin();
+  for (auto it = line.items.begin(); it != line.items.end(); ++it) {
+    if (!it->call->Wanted(now)) {
+      dropped_.push_back(std::move(*it));
+    } else if (joins(*it)) {
+      batch_.push_back(std::move(*it));
+    } else {
+      if (kept != it) *kept = std::move(*it);
+      ++kept;
+    }
+  }
+  line.items.erase(kept, line.items.end());
+  if (!line.items.empty()) {
+    std::rotate(lines_.begin(), lines_.begin() + 1, lines_.end());
+    return;
+  }
+  unused_.push_back(std::move(line.items));
+  lines_.erase(lines_.begin());
+}
+
+void RowBatcher::EndDropped() {
+  for (Item& item : dropped_) {
+    const absl::Status why = item.call->StillWanted();
+    metrics_->CountUnwanted(why);
+    item.admission = {};
+    item.done(why, {}, std::move(item.operation));
+  }
+  dropped_.clear();
+}
+
+void RowBatcher::RunBatch() {
+  const auto start = CallBase::SteadyClock::now();
+  RunTimes times;
   operations_.clear();
   for (const Item& item : batch_) {
-    const std::chrono::duration<double> waited = now - item.call->arrival();
+    const std::chrono::duration<double> waited = start - item.arrival;
     metrics_->queue_wait_seconds->Observe(waited.count());
+    times.batch_rows += item.operation->cost_rows();
     operations_.push_back(item.operation.get());
   }
   // Operations allocate their results on the way. What they share a pass with fails with them.
@@ -28,45 +88,13 @@ bool RowBatcher::RunPiece() {
     runner_.Run(operations_);
     return absl::OkStatus();
   });
-  for (Item& item : batch_) item.done(ran, *item.operation);
+  times.compute = CallBase::SteadyClock::now() - start;
+  for (Item& item : batch_) {
+    times.queue = start - item.arrival;
+    item.admission = {};
+    item.done(ran, times, std::move(item.operation));
+  }
   batch_.clear();
-  return !items_.empty();
-}
-
-void RowBatcher::DropUnwanted() {
-  const auto unwanted = std::stable_partition(
-      items_.begin(), items_.end(), [](const Item& item) { return item.call->StillWanted().ok(); });
-  std::vector<Item> dropped(std::make_move_iterator(unwanted),
-                            std::make_move_iterator(items_.end()));
-  items_.erase(unwanted, items_.end());
-  for (Item& item : dropped) {
-    const absl::Status why = item.call->StillWanted();
-    metrics_->CountUnwanted(why);
-    item.done(why, *item.operation);
-  }
-}
-
-void RowBatcher::TakeBatch() {
-  const ServedModel* model = &items_.front().operation->model();
-  std::uint64_t cost = 0;
-  const auto joins = [&](const Item& item) {
-    if (&item.operation->model() != model) return false;
-    const std::uint64_t more =
-        MultiplyAdds(*model, item.operation->cost_rows(), item.operation->samples());
-    if (cost > 0 && cost + more > kPieceMultiplyAdds) return false;
-    cost += more;
-    return true;
-  };
-  auto kept = items_.begin();
-  for (auto it = items_.begin(); it != items_.end(); ++it) {
-    if (joins(*it)) {
-      batch_.push_back(std::move(*it));
-    } else {
-      if (kept != it) *kept = std::move(*it);
-      ++kept;
-    }
-  }
-  items_.erase(kept, items_.end());
 }
 
 }  // namespace latent

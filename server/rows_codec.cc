@@ -192,6 +192,22 @@ absl::StatusOr<Cells> ToCells(const v1::Rows& rows, std::size_t width, const Req
   return FromBytes(dense, shape);
 }
 
+absl::StatusOr<EncodeOperation::Rows> ToRows(const v1::Rows& rows, std::size_t width,
+                                             const RequestLimits& limits, std::string_view field) {
+  EncodeOperation::Rows out;
+  if (rows.has_dense() && CellBytes(rows.dense().dtype()) == sizeof(float)) {
+    const v1::DenseRows& dense = rows.dense();
+    LATENT_ASSIGN_OR_RETURN(const RowsShape shape, ShapeOf(rows, width, limits, field));
+    // Strings of bytes stand at least as aligned as floats.
+    const float* cells = dense.data().empty() ? dense.values().data()
+                                              : reinterpret_cast<const float*>(dense.data().data());
+    out.lent = {cells, shape.rows, shape.columns};
+    return out;
+  }
+  LATENT_ASSIGN_OR_RETURN(out.owned, ToCells(rows, width, limits, field));
+  return out;
+}
+
 void SetDense(const Cells& cells, v1::DenseRows* out) {
   out->set_columns(static_cast<std::uint32_t>(cells.columns));
   out->set_dtype(v1::DTYPE_FLOAT32);

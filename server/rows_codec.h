@@ -38,6 +38,10 @@ std::size_t CellBytes(v1::Dtype dtype);
 absl::StatusOr<Cells> ToCells(const v1::Rows& rows, std::size_t width, const RequestLimits& limits,
                               std::string_view field);
 
+// The same for Encode: float32 cells are lent by the message, others become cells of their own.
+absl::StatusOr<EncodeOperation::Rows> ToRows(const v1::Rows& rows, std::size_t width,
+                                             const RequestLimits& limits, std::string_view field);
+
 void SetDense(const Cells& cells, v1::DenseRows* out);
 void SetSparse(const SparseCells& cells, v1::SparseRows* out);
 

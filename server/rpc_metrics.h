@@ -38,7 +38,8 @@ class MethodMetrics {
 class RpcMetrics {
  public:
   explicit RpcMetrics(prometheus::Registry& registry);
-  // `type` is "unary", "server_stream" or "client_stream". The series live as long as this.
+  // `type` is "unary", "server_stream", "client_stream" or "bidi_stream". The series live as long
+  // as this.
   MethodMetrics* Register(const std::string& service, const std::string& method,
                           const std::string& type);
 

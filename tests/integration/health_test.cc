@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -150,6 +153,40 @@ TEST_F(HealthTest, AnswersOnAUnixSocket) {
   HealthCheckResponse response;
   ASSERT_TRUE(Check("", &response).ok());
   EXPECT_EQ(app_->port(), 0);
+}
+
+TEST_F(HealthTest, TakesTheSocketOfAServerThatWasKilledButNoLiveOnesAndNoFile) {
+  const std::string path = config_.state_dir + ".sock";
+  config_.listen = "unix:" + path;
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  ASSERT_LT(path.size(), sizeof(address.sun_path));
+  path.copy(address.sun_path, path.size());
+  const int stale = ::socket(AF_UNIX, SOCK_STREAM, 0);
+  ASSERT_EQ(::bind(stale, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ::close(stale);
+  StartServer();
+  Config other = config_;
+  other.state_dir += "-other";
+  EXPECT_EQ(App::Start(other).status().code(), absl::StatusCode::kUnavailable);
+  health_ =
+      Health::NewStub(grpc::CreateChannel(config_.listen, grpc::InsecureChannelCredentials()));
+  HealthCheckResponse response;
+  EXPECT_TRUE(Check("", &response).ok());
+  StopServer();
+  std::ofstream(path) << "precious";
+  EXPECT_EQ(App::Start(other).status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(std::filesystem::file_size(path), 8u);
+  std::filesystem::remove(path);
+  std::filesystem::remove_all(other.state_dir);
+}
+
+TEST_F(HealthTest, AServerThatSpinsAnswersAndStops) {
+  config_.spin_us = 200;
+  StartServer();
+  HealthCheckResponse response;
+  EXPECT_TRUE(Check("", &response).ok());
+  StopServer();
 }
 
 TEST_F(HealthTest, AStateDirectoryThatCannotBeMadeIsRefused) {

@@ -27,6 +27,7 @@ ErrorParts PartsOf(const grpc::Status& status) {
     if (google::rpc::ErrorInfo info; detail.UnpackTo(&info)) {
       EXPECT_EQ(info.domain(), "latent");
       parts.reason = info.reason();
+      parts.metadata.insert(info.metadata().begin(), info.metadata().end());
     }
     if (google::rpc::BadRequest bad; detail.UnpackTo(&bad)) {
       for (const auto& field : bad.field_violations()) {

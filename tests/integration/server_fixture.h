@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -39,6 +40,7 @@ grpc::Status Call(Stub& stub,
 struct ErrorParts {
   std::string reason;
   std::vector<std::pair<std::string, std::string>> fields;
+  std::map<std::string, std::string> metadata;
   bool has_retry = false;
 };
 ErrorParts PartsOf(const grpc::Status& status);
