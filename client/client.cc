@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <algorithm>
+#include <thread>
 #include <type_traits>
 #include <utility>
 
@@ -28,7 +29,8 @@ std::string ServiceConfig(const ClientOptions& options) {
   return absl::StrFormat(
       R"({"methodConfig": [
            {"name": [{"service": "latent.v1.DatasetService", "method": "UploadDataset"},
-                     {"service": "latent.v1.TrainingService", "method": "WatchTrainJob"}]},
+                     {"service": "latent.v1.TrainingService", "method": "WatchTrainJob"},
+                     {"service": "latent.v1.InferenceService", "method": "StreamEncode"}]},
            {"name": [{"service": "latent.v1.DatasetService"},
                      {"service": "latent.v1.TrainingService"},
                      {"service": "latent.v1.RegistryService"},
@@ -166,6 +168,32 @@ absl::StatusOr<v1::UploadDatasetResponse> Client::UploadDataset(
   writer->WritesDone();
   if (absl::Status status = FromGrpc(writer->Finish()); !status.ok()) return status;
   return response;
+}
+
+absl::Status Client::StreamEncode(
+    const std::function<bool(v1::StreamEncodeRequest*)>& next,
+    const std::function<absl::Status(v1::StreamEncodeResponse&)>& on_reply,
+    v1::AnsweredBy* answered_by, const CallOptions& call_options) {
+  Call call(options_, call_options);
+  const auto stream = stubs_->inference.StreamEncode(call.context());
+  std::jthread writer([&] {
+    v1::StreamEncodeRequest message;
+    // A failed write means that the server has ended the call; Finish says why.
+    while (next(&message) && stream->Write(message)) message.Clear();
+    stream->WritesDone();
+  });
+  v1::StreamEncodeResponse reply;
+  absl::Status refused;
+  while (stream->Read(&reply)) {
+    if (!refused.ok()) continue;
+    if (answered_by != nullptr) *answered_by = reply.answered_by();
+    refused = on_reply(reply);
+    if (!refused.ok()) call.context()->TryCancel();
+  }
+  // Of a call that has ended no write waits.
+  writer.join();
+  const absl::Status status = FromGrpc(stream->Finish());
+  return refused.ok() ? status : refused;
 }
 
 absl::Status Client::WatchTrainJob(const v1::WatchTrainJobRequest& request,

@@ -98,6 +98,12 @@ class Client {
   // Sends what `next` fills in until it returns false. Not tried again; upload.h resumes.
   absl::StatusOr<v1::UploadDatasetResponse> UploadDataset(
       const std::function<bool(v1::UploadDatasetRequest*)>& next, const CallOptions& call = {});
+  // Sends what `next` fills in until it returns false, on a thread of its own, and hands over the
+  // replies in order; ends early with the error that `on_reply` returns. `answered_by`, unless
+  // null, gets what the last reply says. Not tried again; encode_stream.h resumes.
+  absl::Status StreamEncode(const std::function<bool(v1::StreamEncodeRequest*)>& next,
+                            const std::function<absl::Status(v1::StreamEncodeResponse&)>& on_reply,
+                            v1::AnsweredBy* answered_by = nullptr, const CallOptions& call = {});
   // Hands over events until the stream ends or `on_event` returns false (then OK). Not tried again;
   // watch.h resumes.
   absl::Status WatchTrainJob(const v1::WatchTrainJobRequest& request,

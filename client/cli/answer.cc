@@ -103,6 +103,9 @@ void AddModelOptions(CLI::App& command, ModelFlags& flags) {
       ->excludes(version);
   command.add_option("--expected-latent-space", flags.latent_space,
                      "Refuse to answer from another latent space than this id's");
+  command.add_flag("--timing", flags.timing,
+                   "Say how long requests waited and were computed, microseconds each on average, "
+                   "and how many rows shared a pass");
 }
 
 void AddOutputOptions(CLI::App& command, OutputFlags& flags, const char* image) {
@@ -120,11 +123,17 @@ Target::Target(const ModelFlags& flags) {
   if (flags.version > 0) selector_.set_version(flags.version);
   if (!flags.alias.empty()) selector_.set_alias(flags.alias);
   selector_.set_expected_latent_space_id(flags.latent_space);
+  selector_.set_include_timing(flags.timing);
 }
 
 void Target::Answered(const v1::AnsweredBy& by) {
   answered_by_ = by;
   selector_.set_version(by.version());
+  if (!by.has_timing()) return;
+  ++times_.answers;
+  times_.queue_us += by.timing().queue_us();
+  times_.compute_us += by.timing().compute_us();
+  times_.batch_rows += by.timing().batch_rows();
 }
 
 std::string Target::Name() const {
@@ -135,6 +144,12 @@ Summary::Summary(const Target& target) {
   Add("model", target.selector().model());
   Add("version", std::uint64_t{target.answered_by().version()});
   Add("latent_space_id", target.answered_by().latent_space_id());
+  const Target::Times& times = target.times();
+  if (times.answers == 0) return;
+  const auto answers = static_cast<double>(times.answers);
+  Add("queue_us", times.queue_us / answers);
+  Add("compute_us", times.compute_us / answers);
+  Add("batch_rows", static_cast<double>(times.batch_rows) / answers);
 }
 
 void Summary::Add(const std::string& name, std::uint64_t value) {

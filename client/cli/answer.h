@@ -25,6 +25,7 @@ namespace latent::cli {
 struct ModelFlags {
   std::string model, alias, latent_space;
   std::uint64_t version = 0;
+  bool timing = false;
 };
 void AddModelOptions(CLI::App& command, ModelFlags& flags);
 
@@ -42,12 +43,20 @@ class Target {
   const v1::ModelSelector& selector() const { return selector_; }
   const v1::AnsweredBy& answered_by() const { return answered_by_; }
   void Answered(const v1::AnsweredBy& by);
+  // What --timing wants to know, over all answers.
+  struct Times {
+    std::size_t answers = 0;
+    double queue_us = 0, compute_us = 0;  // sums
+    std::uint64_t batch_rows = 0;         // sum
+  };
+  const Times& times() const { return times_; }
   // "faces version 3".
   std::string Name() const;
 
  private:
   v1::ModelSelector selector_;
   v1::AnsweredBy answered_by_;
+  Times times_;
 };
 
 // What is said of an answer beside its rows: who answered, how many, how good.

@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "client/cli/row_source.h"
 #include "client/cli/table_file.h"
 #include "client/cli/verb.h"
+#include "client/encode_stream.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
 #include "core/picture/plots.h"
@@ -66,7 +68,9 @@ absl::Status AppendSparse(const v1::SparseRows& rows, Codes* codes) {
   return absl::OkStatus();
 }
 
-absl::Status AppendCodes(const v1::EncodeResponse& response, Codes* codes) {
+// Of Encode or of StreamEncode.
+template <typename Response>
+absl::Status AppendCodes(const Response& response, Codes* codes) {
   codes->labels.insert(codes->labels.end(), response.labels().begin(), response.labels().end());
   if (response.codes().has_sparse()) return AppendSparse(response.codes().sparse(), codes);
   LATENT_RETURN_IF_ERROR(codes->dense.Append(response.codes().dense()));
@@ -76,8 +80,49 @@ absl::Status AppendCodes(const v1::EncodeResponse& response, Codes* codes) {
   return absl::OkStatus();
 }
 
+// A picture shows places.
+bool WantsVectors(const EncodeFlags& flags) { return flags.vectors || !flags.output.image.empty(); }
+
+// What EncodeRequest and StreamOutputs have in common.
+template <typename Message>
+void SetOutputs(const EncodeFlags& flags, Message* message) {
+  message->set_include_sigma(flags.include_sigma);
+  message->set_include_labels(!flags.output.image.empty());
+  if (flags.top_k) message->mutable_sparsify()->set_top_k(*flags.top_k);
+  if (flags.threshold) message->mutable_sparsify()->set_threshold(*flags.threshold);
+  if (WantsVectors(flags)) message->set_format(v1::DTYPE_FLOAT32);
+}
+
+absl::StatusOr<Codes> EncodeBulk(Context& context, const EncodeFlags& flags,
+                                 const RowSource& source, Target* target) {
+  EncodeStreamOptions options;
+  options.model = target->selector();
+  SetOutputs(flags, &options.outputs);
+  if (context.timeout_seconds) options.timeout = context.Call().timeout;
+  options.stop = context.stop;
+  const std::size_t step = source.rows_per_request();
+  const auto message_of = [&](std::uint64_t index, v1::StreamEncodeRequest* message) {
+    const std::size_t first = index * step;
+    if (first >= source.rows()) return false;
+    *message->mutable_rows() = source.Slice(first, std::min(step, source.rows() - first));
+    source.AddLabels(first, message);
+    if (flags.seed) message->set_seed(*flags.seed + first);
+    return true;
+  };
+  LiveLine line = context.Progress();
+  Codes codes;
+  LATENT_RETURN_IF_ERROR(EncodeStream(context.client(), options, message_of,
+                                      [&](const v1::StreamEncodeResponse& reply) {
+                                        target->Answered(reply.answered_by());
+                                        source.ReportProgress(line, "encoding", codes.rows);
+                                        return AppendCodes(reply, &codes);
+                                      }));
+  return codes;
+}
+
 absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const RowSource& source,
                              Target* target) {
+  if (source.rows() > source.rows_per_request()) return EncodeBulk(context, flags, source, target);
   Codes codes;
   LATENT_RETURN_IF_ERROR(source.ForEachRequest(
       context, "encoding", [&](std::size_t first, v1::Rows rows) -> absl::Status {
@@ -85,13 +130,7 @@ absl::StatusOr<Codes> Encode(Context& context, const EncodeFlags& flags, const R
         *request.mutable_model() = target->selector();
         *request.mutable_rows() = std::move(rows);
         source.AddLabels(first, &request);
-        request.set_include_sigma(flags.include_sigma);
-        request.set_include_labels(!flags.output.image.empty());
-        if (flags.top_k) request.mutable_sparsify()->set_top_k(*flags.top_k);
-        if (flags.threshold) request.mutable_sparsify()->set_threshold(*flags.threshold);
-        // A picture shows places.
-        const bool vectors = flags.vectors || !flags.output.image.empty();
-        if (vectors) request.set_format(v1::DTYPE_FLOAT32);
+        SetOutputs(flags, &request);
         if (flags.seed) request.set_seed(*flags.seed + first);
         LATENT_ASSIGN_OR_RETURN(const auto response,
                                 context.client().Encode(std::move(request), context.Call()));
@@ -226,7 +265,9 @@ void AddEncode(CLI::App& app, Context& context) {
   command->footer(
       "Sparse codes are written as CSV lines row,index,value. A file of more rows than one "
       "request\n"
-      "carries is sent in pieces; the piece that begins with row r then draws with seed + r.\n"
+      "carries is sent in pieces over one stream, which goes on where it was if the server "
+      "restarts;\n"
+      "the piece that begins with row r then draws with seed + r.\n"
       "Examples:\n"
       "  latent encode --model faces --input faces.npy --output codes.npy\n"
       "  latent encode --model items --dataset d --sparsify-top-k 16 --output codes.csv\n"

@@ -224,17 +224,20 @@ std::size_t RowSource::rows_per_request() const {
                                  kRowsPerRequest);
 }
 
+void RowSource::ReportProgress(LiveLine& line, const std::string& verb, std::size_t done) const {
+  if (rows_ <= rows_per_request()) return;
+  const double share = static_cast<double>(done) / static_cast<double>(rows_);
+  line.Update(absl::StrCat(Bar(share, 24, line.terminal().unicode), " ", verb, " ",
+                           FormatCount(done), " of ", FormatCount(rows_)));
+}
+
 absl::Status RowSource::ForEachRequest(
     const Context& context, const std::string& verb,
     const std::function<absl::Status(std::size_t, v1::Rows)>& send) const {
   LiveLine line = context.Progress();
   const std::size_t step = rows_per_request();
   for (std::size_t first = 0; first < rows_; first += step) {
-    if (rows_ > step) {
-      line.Update(absl::StrCat(
-          Bar(static_cast<double>(first) / static_cast<double>(rows_), 24, line.terminal().unicode),
-          " ", verb, " ", FormatCount(first), " of ", FormatCount(rows_)));
-    }
+    ReportProgress(line, verb, first);
     LATENT_RETURN_IF_ERROR(send(first, Slice(first, std::min(step, rows_ - first))));
   }
   return absl::OkStatus();

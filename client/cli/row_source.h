@@ -78,6 +78,9 @@ class RowSource {
   // Rows that one request carries: bounded by the server's limits and by memory.
   std::size_t rows_per_request() const;
 
+  // Says on stderr how many rows have been done, where one request does not carry all.
+  void ReportProgress(LiveLine& line, const std::string& verb, std::size_t done) const;
+
   // Calls `send` for pieces of up to rows_per_request() rows, in order, with progress on stderr,
   // until one fails.
   absl::Status ForEachRequest(

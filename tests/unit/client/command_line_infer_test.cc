@@ -39,6 +39,22 @@ class EchoInference : public v1::InferenceService::Service {
     }
     return grpc::Status::OK;
   }
+  grpc::Status StreamEncode(grpc::ServerContext*,
+                            grpc::ServerReaderWriter<v1::StreamEncodeResponse,
+                                                     v1::StreamEncodeRequest>* stream) override {
+    v1::StreamEncodeRequest message;
+    for (streamed = 0; stream->Read(&message); ++streamed) {
+      v1::StreamEncodeResponse reply;
+      reply.mutable_answered_by()->set_version(7);
+      if (streamed == 0 && message.model().include_timing()) {
+        reply.mutable_answered_by()->mutable_timing()->set_queue_us(5);
+      }
+      *reply.mutable_codes() = message.rows();
+      stream->Write(reply);
+    }
+    return grpc::Status::OK;
+  }
+  int streamed = 0;
   grpc::Status Denoise(grpc::ServerContext*, const v1::DenoiseRequest* request,
                        v1::DenoiseResponse* response) override {
     response->mutable_answered_by()->set_version(7);
@@ -71,6 +87,23 @@ TEST_F(InferTest, WritesCodesToStdout) {
   const Outcome outcome = Run("encode --output-format csv");
   EXPECT_EQ(outcome.code, 0) << outcome.err;
   EXPECT_EQ(outcome.out, "code_0,code_1\n1,0\n0.5,0.5\n");
+}
+
+// More rows than one request carries go over one stream.
+TEST_F(InferTest, EncodesManyRowsOverAStream) {
+  std::ofstream rows(folder_ + "/rows.csv");
+  std::string expected = "code_0,code_1\n";
+  for (int i = 0; i < 2500; ++i) {
+    const std::string line = std::to_string(i) + "," + std::to_string(i % 7) + "\n";
+    rows << line;
+    expected += line;
+  }
+  rows.close();
+  const Outcome outcome = Run("encode --timing --no-header --output " + folder_ + "/codes.csv");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(ReadFile(folder_ + "/codes.csv"), expected);
+  EXPECT_EQ(inference_.streamed, 3);
+  EXPECT_THAT(outcome.out, HasSubstr("queue_us"));
 }
 
 TEST_F(InferTest, WritesSparseCodesAndPrintsTheirDensity) {
