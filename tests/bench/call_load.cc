@@ -2,6 +2,7 @@
 // prints rates and latencies as one line of JSON. One thread, one channel, bounded by --seconds.
 //
 //   call_load --server 127.0.0.1:7700 --method encode --model m --columns 784 --in-flight 64
+//   call_load --server 127.0.0.1:7700 --stream --model m --columns 784 --in-flight 64
 //   call_load --server 127.0.0.1:7700 --method get-job --job j-1 --in-flight 1
 //   call_load --server 127.0.0.1:7700 --method submit-job --model m --dataset d --calls-per-second
 //   5
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <deque>
 #include <memory>
 #include <string>
 #include <thread>
@@ -30,6 +32,7 @@ struct Flags {
   std::string model, job, dataset;
   std::uint32_t columns = 784, rows = 1;
   int in_flight = 1;
+  bool stream = false;
   double seconds = 5, warm_up_seconds = 1, calls_per_second = 0;
 };
 
@@ -116,6 +119,103 @@ Tally RunEncode(const Flags& flags, const std::shared_ptr<grpc::Channel>& channe
   tally.elapsed = flags.seconds;
   return tally;
 }
+
+// Keeps `in_flight` messages on one StreamEncode; each counts as a call.
+class StreamLoad {
+ public:
+  StreamLoad(const Flags& flags, const std::shared_ptr<grpc::Channel>& channel)
+      : flags_(flags), stub_(latent::v1::InferenceService::NewStub(channel)) {
+    for (int i = 0; i <= flags.in_flight; ++i) {
+      const auto encode = EncodeRequestOf(flags, static_cast<std::uint32_t>(i + 1));
+      latent::v1::StreamEncodeRequest message;
+      *message.mutable_rows() = encode.rows();
+      messages_.push_back(message);
+    }
+    messages_.back().mutable_model()->set_model(flags.model);  // the first one
+  }
+
+  Tally Run() {
+    begin_ = Clock::now() + std::chrono::duration_cast<Clock::duration>(
+                                std::chrono::duration<double>(flags_.warm_up_seconds));
+    end_ = begin_ + std::chrono::duration_cast<Clock::duration>(
+                        std::chrono::duration<double>(flags_.seconds));
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(700));
+    stream_ = stub_->AsyncStreamEncode(&context_, &queue_, Tag(kStarted));
+    void* tag = nullptr;
+    bool ok = false;
+    while (!finished_ && queue_.Next(&tag, &ok)) {
+      Proceed(static_cast<Event>(reinterpret_cast<std::intptr_t>(tag)), ok);
+    }
+    if (!status_.ok()) tally_.Add(status_, {}, false);
+    queue_.Shutdown();
+    while (queue_.Next(&tag, &ok)) {
+    }
+    tally_.elapsed = flags_.seconds;
+    return std::move(tally_);
+  }
+
+ private:
+  enum Event : std::intptr_t { kStarted, kWritten, kRead, kDone, kFinished };
+  static void* Tag(Event event) { return reinterpret_cast<void*>(event); }
+
+  void Proceed(Event event, bool ok) {
+    switch (event) {
+      case kStarted:
+        if (!ok) return End();
+        stream_->Read(&reply_, Tag(kRead));
+        return Write();
+      case kWritten:
+        writing_ = false;
+        return Write();
+      case kRead:
+        if (!ok) return End();
+        tally_.Add(grpc::Status::OK, Clock::now() - starts_.front(),
+                   starts_.front() >= begin_ && Clock::now() <= end_);
+        starts_.pop_front();
+        stream_->Read(&reply_, Tag(kRead));
+        return Write();
+      case kDone:
+        return;
+      case kFinished:
+        finished_ = true;
+        return;
+    }
+  }
+  void Write() {
+    if (writing_ || ended_) return;
+    if (Clock::now() >= end_) {
+      ended_ = true;
+      stream_->WritesDone(Tag(kDone));
+      return;
+    }
+    const auto in_flight = static_cast<std::size_t>(flags_.in_flight);
+    if (starts_.size() >= in_flight) return;
+    const auto& message = sent_ == 0 ? messages_.back() : messages_[sent_ % in_flight];
+    ++sent_;
+    starts_.push_back(Clock::now());
+    grpc::WriteOptions options;
+    if (starts_.size() < in_flight) options.set_buffer_hint();  // the next one follows at once
+    writing_ = true;
+    stream_->Write(message, options, Tag(kWritten));
+  }
+  void End() { stream_->Finish(&status_, Tag(kFinished)); }
+
+  const Flags& flags_;
+  const std::unique_ptr<latent::v1::InferenceService::Stub> stub_;
+  std::vector<latent::v1::StreamEncodeRequest> messages_;
+  grpc::ClientContext context_;
+  grpc::CompletionQueue queue_;
+  std::unique_ptr<grpc::ClientAsyncReaderWriter<latent::v1::StreamEncodeRequest,
+                                                latent::v1::StreamEncodeResponse>>
+      stream_;
+  latent::v1::StreamEncodeResponse reply_;
+  std::deque<Clock::time_point> starts_;  // of what is in flight
+  std::size_t sent_ = 0;
+  bool writing_ = false, ended_ = false, finished_ = false;
+  grpc::Status status_;
+  Clock::time_point begin_, end_;
+  Tally tally_;
+};
 
 grpc::Status GetJob(const Flags& flags, latent::v1::TrainingService::Stub& stub) {
   latent::v1::GetTrainJobRequest request;
@@ -208,6 +308,7 @@ int main(int argc, char** argv) {
   app.add_option("--columns", flags.columns);
   app.add_option("--rows", flags.rows, "rows a call");
   app.add_option("--in-flight", flags.in_flight)->check(CLI::Range(1, 1024));
+  app.add_flag("--stream", flags.stream, "encode: messages of one StreamEncode rather than calls");
   app.add_option("--seconds", flags.seconds)->check(CLI::Range(0.1, 600.0));
   app.add_option("--warm-up-seconds", flags.warm_up_seconds)->check(CLI::Range(0.0, 60.0));
   app.add_option("--calls-per-second", flags.calls_per_second, "0: as fast as answers come");
@@ -217,7 +318,9 @@ int main(int argc, char** argv) {
   arguments.SetMaxReceiveMessageSize(32 << 20);
   const auto channel =
       grpc::CreateCustomChannel(flags.server, grpc::InsecureChannelCredentials(), arguments);
-  Tally tally = flags.method == "encode" ? RunEncode(flags, channel) : RunJobCalls(flags, channel);
+  Tally tally = flags.method != "encode" ? RunJobCalls(flags, channel)
+                : flags.stream           ? StreamLoad(flags, channel).Run()
+                                         : RunEncode(flags, channel);
   const bool failed = tally.micros.empty();
   Print(flags, std::move(tally));
   return failed ? 1 : 0;

@@ -103,4 +103,16 @@ def against_python(rig, table):
               statistics.median(r.p50 for r in one["peer"])))
 
 
-LINES = (echo_ceiling, qps, cpu, one_caller, against_python)
+def stream(rig, table):
+    """Messages of one stream against calls."""
+    rig.served(SHALLOW)
+    readings = rig.in_turn(
+        stream=lambda: rig.call(rig.latentd, SHALLOW, 64, flags=("--stream",)),
+        unary=lambda: rig.call(rig.latentd, SHALLOW, 64))
+    streamed, unary = ([reading.qps for reading in readings[name]] for name in ("stream", "unary"))
+    judge(table, "`StreamEncode` against unary, 784→32, 64 in flight: messages/s",
+          Part(ratio(streamed, unary), "≥", 1.7, 2.2, "{:.2f}×"),
+          note=f"{statistics.median(streamed):.0f} and {statistics.median(unary):.0f} a second")
+
+
+LINES = (echo_ceiling, qps, cpu, one_caller, stream, against_python)
