@@ -47,8 +47,9 @@ class State:
         self.database.execute("PRAGMA foreign_keys=ON")
         self.copy("large", "large", range(2, LARGE_VERSIONS + 1), production=1)
 
-    def copy(self, source, model, versions, production):
-        """Publishes copies of version 1 of `source` as these versions of `model`."""
+    def copy(self, source, model, versions, production, copy_file=shutil.copy2):
+        """Publishes copies of version 1 of `source` as these versions of `model`; by os.link, files
+        stand on the disk once."""
         folder = self.root / "models/default" / source / "1"
         manifest = json.loads((folder / "manifest.json").read_text())
         columns = [row[1] for row in self.database.execute("PRAGMA table_info(versions)")]
@@ -63,7 +64,8 @@ class State:
                                   "VALUES ('default', ?, 10000, ?)", (model, row["create_time"]))
         for version in versions:
             target = self.root / "models/default" / model / str(version)
-            shutil.copytree(folder, target)
+            shutil.copytree(folder, target, copy_function=copy_file)
+            (target / "manifest.json").unlink()
             text = json.dumps({**manifest, "model": model, "version": version}).encode()
             (target / "manifest.json").write_bytes(text)
             row.update(model=model, version=version, staging=f"copy-{model}-{version}",
