@@ -1,9 +1,8 @@
-"""Encode of many rows at once: several a request, messages of a stream, requests joined by the loop."""
+"""Encode of many rows at once: several a request, and requests joined by the loop."""
 import statistics
-import subprocess
 
-from rig import BENCH, DEEP, SHALLOW, counters, ratio
-from verdict import Part, judge, not_shown
+from rig import DEEP, counters, ratio
+from verdict import Part, judge
 
 ROWS = 64
 
@@ -25,22 +24,6 @@ def many_rows(rig, table):
                 for name in ("server_us", "compute_us"))))
 
 
-def stream(rig, table):
-    """Messages of StreamEncode against unary calls."""
-    figure = "`StreamEncode` against unary, 784→32, 64 in flight, messages/s"
-    help_text = subprocess.run([BENCH / "call_load", "--help"], capture_output=True, text=True)
-    if "--stream" not in help_text.stdout:
-        not_shown(table, figure, "≥ 1.70×", "≥ 2.20×", "call_load has no --stream")
-        return
-    rig.served(SHALLOW)
-    readings = rig.in_turn(
-        unary=lambda: rig.call(rig.latentd, SHALLOW, 64),
-        stream=lambda: rig.call(rig.latentd, SHALLOW, 64, flags=("--stream",)))
-    unary, streamed = ([r.qps for r in readings[name]] for name in ("unary", "stream"))
-    judge(table, figure, Part(ratio(streamed, unary), "≥", 1.7, 2.2, "{:.2f}×"),
-          note=f"{statistics.median(streamed):.0f} against {statistics.median(unary):.0f}")
-
-
 def batching(rig, table):
     """Rows of 64 concurrent callers share forward passes."""
     rig.served(DEEP)
@@ -52,4 +35,4 @@ def batching(rig, table):
           Part(rows / passes, "≥", 2, 2, "{:.1f}"))
 
 
-LINES = (many_rows, stream, batching)
+LINES = (many_rows, batching)
