@@ -14,9 +14,10 @@ WIDTHS = (784, 512, 256, 32, 256, 512, 784)
 ROWS = (1, 8, 64, 256)
 # KiB of a warm buffer: within the second-level cache, the last level and memory.
 BUFFERS = {"L2": 256, "L3": 4096, "memory": 262144}
-# What kernel_bench calls all layers in turn, each layer again and again, and the encoder by its weights.
+# What kernel_bench calls all layers in turn, each layer again and again, and the encoder by weights.
 FORWARD, WARM = "Forward/bias_relu/{}", "ForwardWarm/{}"
 ENCODE = {"f32": ("Encode/float32/1", "Encode/1"), "fp16": ("Encode/float16/1",)}
+ENCODE_INT8 = "Encode/int8/1"
 
 
 def peaks(rig):
@@ -45,8 +46,9 @@ def measured(rig):
     """Medians of kernel_bench by name: time in µs, operations a second, share of the peak."""
     def run():
         done = subprocess.run(
-            [BENCH / "kernel_bench", "--benchmark_filter=^(Forward/bias_relu|ForwardWarm|Encode).*/(1|8|64|256)$",
-             "--benchmark_format=json", "--benchmark_enable_random_interleaving=true",
+            [BENCH / "kernel_bench", "--benchmark_format=json",
+             "--benchmark_filter=^(Forward/bias_relu|ForwardWarm|Encode).*/(1|8|64|256)$",
+             "--benchmark_enable_random_interleaving=true",
              f"--benchmark_min_time={0.02 if rig.quick else 0.1}",
              f"--benchmark_repetitions={3 if rig.quick else 9}"],
             capture_output=True, text=True, check=True)
@@ -107,7 +109,8 @@ def batch_one(rig, table):
     figure = "batch-1 encode in process, 784-512-256-32, warm, one thread"
     if parts:
         judge(table, f"{figure}, {' · '.join(part.name for part in parts)} weights", *parts,
-              note=f"the kernels; a served version's whole pass {whole:.0f} µs")
+              note=f"the kernels; a served version's whole pass {whole:.0f} µs" + (
+                  f", int8 {figures[ENCODE_INT8]['us']:.0f} µs" if ENCODE_INT8 in figures else ""))
     for kind in bounds:
         if found[kind] is None:
             not_shown(table, f"{figure}, {kind} weights", *(f"≤ {b} µs" for b in bounds[kind]),

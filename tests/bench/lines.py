@@ -1,5 +1,5 @@
-"""The speed table of docs/benchmarks.md: measures its lines, each with a floor and a goal, and draws its
-pictures.
+"""The speed table of docs/benchmarks.md: measures its lines, each with a floor and a goal, and draws
+its pictures.
 
     lines.py [--quick] [NAME ...]    --quick: few pairs, short; the page is left as it is
 """
@@ -36,8 +36,8 @@ def section(table):
                            if (plots.DOCS / name).exists())
     return f"""## Speed
 
-Measured by `tests/bench/run` (`tests/bench/run NAME ...` for some lines, `--quick` for a smoke run), on
-{page.machine()}, client and server on the same machine over loopback, health enabled. Each figure is the
+Measured by `tests/bench/run` (`tests/bench/run NAME ...` for some lines, `--quick` for a smoke run)
+on {page.machine()}, client and server on the same machine over loopback, health enabled. Each figure is the
 median over at least 7 pairs of short runs, ours and the other side in turn, unless it says otherwise;
 compute is the wall time of forward passes as the server itself reports it. "reached" says whether the
 goal is, or the floor alone; "not shown" is what could not be measured there.

@@ -79,7 +79,8 @@ def latency(data):
         for name in NAMES:
             series(one, data["concurrency"], name, lambda _, r, field=field: r[field], 1e-3)
         over(one, data["concurrency"],
-             f"{'median' if field == 'p50' else '99th percentile'}, one row a call", "calls in flight", "ms")
+             f"{'median' if field == 'p50' else '99th percentile'}, one row a call",
+             "calls in flight", "ms")
         one.set_yscale("log")
         plain(one.yaxis)
         one.legend(frameon=False)
