@@ -122,7 +122,14 @@ absl::StatusOr<std::optional<TensorFile>> RunningJob::ReadStart() const {
         parts_.registry->Get()->Resolve(named.model(), {.version = named.version(), .alias = ""}));
     LATENT_ASSIGN_OR_RETURN(const std::string bytes,
                             parts_.registry->ReadArtifact(*version, kWeightsFile));
-    return ParseTensors(bytes);
+    LATENT_ASSIGN_OR_RETURN(TensorFile tensors, ParseTensors(bytes));
+    if (!named.optimizer_state()) return tensors;
+    LATENT_ASSIGN_OR_RETURN(const std::string state,
+                            parts_.registry->ReadArtifact(*version, kOptimizerFile));
+    LATENT_ASSIGN_OR_RETURN(TensorFile optimizer, ParseTensors(state));
+    tensors.tensors.merge(optimizer.tensors);
+    tensors.metadata.merge(optimizer.metadata);
+    return tensors;
   };
   absl::StatusOr<TensorFile> tensors = read();
   if (!tensors.ok()) return Annotate(tensors.status(), "warm start");
@@ -201,6 +208,7 @@ absl::StatusOr<VersionContent> RunningJob::EvaluateResult(TrainResult result, co
       EvaluationThreadClass(), [&] { status = Measure(*result.model, data, content); }, [] {});
   LATENT_RETURN_IF_ERROR(status);
   content.model = std::move(result.model);
+  content.optimizer = std::move(result.optimizer);
   return content;
 }
 

@@ -49,8 +49,14 @@ GradientRun::GradientRun(const v1::TrainingPlan& plan, const Dataset& data,
 
 absl::StatusOr<std::unique_ptr<GradientRun>> GradientRun::Start(
     const v1::TrainingPlan& plan, const Dataset& data, const std::string& checkpoint,
-    const TrainCallbacks& callbacks, std::unique_ptr<ComposedAutoencoder> model) {
+    const TrainCallbacks& callbacks, std::unique_ptr<ComposedAutoencoder> model,
+    std::optional<OptimizerState> optimizer) {
   std::unique_ptr<GradientRun> run(new GradientRun(plan, data, callbacks, std::move(model)));
+  if (optimizer) {
+    run->earlier_updates_ = optimizer->updates;
+    run->state_.first_moment = std::move(optimizer->first_moment);
+    run->state_.second_moment = std::move(optimizer->second_moment);
+  }
   if (!checkpoint.empty()) {
     LATENT_ASSIGN_OR_RETURN(run->state_, ParseCheckpoint(checkpoint, plan, run->weights().size()));
     std::copy(run->state_.weights.begin(), run->state_.weights.end(), run->weights().begin());
@@ -197,7 +203,7 @@ void GradientRun::UpdateAdam(std::span<const ParameterRange> ranges, double grad
   update.beta1 = adam.beta1();
   update.beta2 = adam.beta2();
   update.epsilon = adam.epsilon();
-  update.step = state_.step + 1;
+  update.step = earlier_updates_ + state_.step + 1;
   update.gradient_scale = gradient_scale;
   for (const ParameterRange& range : ranges) {
     const bool decays = model_->parameters().segment(range.segment).matrix;
@@ -361,7 +367,7 @@ v1::TrainProgress GradientRun::Progress() const {
   return progress;
 }
 
-TrainResult GradientRun::Finish() {
+absl::StatusOr<TrainResult> GradientRun::Finish() {
   if (!state_.best_weights.empty()) {
     std::copy(state_.best_weights.begin(), state_.best_weights.end(), weights().begin());
     model_->RefreshPacked();
@@ -381,6 +387,12 @@ TrainResult GradientRun::Finish() {
     case RunEnd::kMaxDuration:
       result.ended_because = "max_duration";
       break;
+  }
+  if (plan_.publish().keep_optimizer_state()) {
+    LATENT_ASSIGN_OR_RETURN(result.optimizer, OptimizerToTensors(plan_, *model_,
+                                                                 {std::move(state_.first_moment),
+                                                                  std::move(state_.second_moment),
+                                                                  earlier_updates_ + state_.step}));
   }
   result.model = std::move(model_);
   return result;

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
@@ -20,6 +21,7 @@
 #include "core/model/composed_autoencoder.h"
 #include "core/model/training_pass.h"
 #include "core/train/checkpoint.h"
+#include "core/train/optimizer_state.h"
 #include "core/train/progress_meter.h"
 #include "core/train/trainer.h"
 #include "core/train/validation.h"
@@ -28,17 +30,19 @@ namespace latent {
 
 class GradientRun {
  public:
-  // Starts at the first update, or where `checkpoint` was taken. `plan`, `data` and `callbacks`
-  // must outlive this.
+  // Starts at the first update, with what `optimizer` remembers if it is given, or where
+  // `checkpoint` was taken. `plan`, `data` and `callbacks` must outlive this.
   static absl::StatusOr<std::unique_ptr<GradientRun>> Start(
       const v1::TrainingPlan& plan, const Dataset& data, const std::string& checkpoint,
-      const TrainCallbacks& callbacks, std::unique_ptr<ComposedAutoencoder> model);
+      const TrainCallbacks& callbacks, std::unique_ptr<ComposedAutoencoder> model,
+      std::optional<OptimizerState> optimizer);
 
   // Trains until the end, or until `pause` is true, between two updates. Errors as those of Train.
   absl::Status Continue(const std::atomic<bool>& pause, std::stop_token stop);
   bool done() const { return state_.end != RunEnd::kNot; }
-  // Once done: the model with its best weights, the last report and the reason.
-  TrainResult Finish();
+  // Once done: the model with its best weights, the last report and the reason, and the optimiser's
+  // state if the plan keeps it.
+  absl::StatusOr<TrainResult> Finish();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -72,7 +76,8 @@ class GradientRun {
   TrainingPass pass_;
   ValidationPass validation_;
   const bool has_validation_;
-  bool observes_start_ = false;  // a warm start's first weights may be its best
+  std::uint64_t earlier_updates_ = 0;  // behind the moments that a warm start began with
+  bool observes_start_ = false;        // a warm start's first weights may be its best
 
   // `weights` stays empty here but for the moment of a checkpoint: the model holds them.
   Checkpoint state_;

@@ -129,6 +129,10 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   internal::CheckSolver(plan.training().solver(), plan.architecture(), data, errors);
   internal::CheckSampler(plan.training().sampler(), plan.architecture().latent(), errors);
   internal::CheckPublish(plan.publish(), environment, errors);
+  if (plan.publish().keep_optimizer_state() && !plan.training().solver().has_gradient()) {
+    errors.Add("spec.publish.keep_optimizer_state",
+               "a closed form has no optimiser; use false, or choose training.solver.gradient");
+  }
   LATENT_RETURN_IF_ERROR(errors.ToStatus());
 
   plan.set_parameters(CountParameters(plan.architecture(), data.columns));

@@ -31,8 +31,11 @@ std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
   // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
   // more.
   const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;
+  const v1::WarmStart& warm = plan.training().warm_start();
   const std::uint64_t start =
-      plan.training().has_warm_start() ? plan.parameters() * sizeof(float) : 0;
+      !plan.training().has_warm_start()
+          ? 0
+          : plan.parameters() * sizeof(float) * (warm.optimizer_state() ? 7 : 1);
   const std::uint64_t batch =
       std::min<std::uint64_t>(plan.training().solver().gradient().batch_size(), rows);
   return weights + start +
@@ -64,7 +67,8 @@ std::uint64_t AfterTrainingBytes(const v1::TrainingPlan& plan) {
 std::uint64_t EstimateTrainingBytes(const v1::TrainingPlan& plan) {
   const std::uint64_t model = plan.parameters() * sizeof(float);
   return DatasetBytes(plan.data()) +
-         std::max(SolverBytes(plan), 2 * model + AfterTrainingBytes(plan));
+         std::max(SolverBytes(plan), (plan.publish().keep_optimizer_state() ? 6 : 2) * model +
+                                         AfterTrainingBytes(plan));
 }
 
 }  // namespace latent::internal

@@ -306,6 +306,7 @@ void FillPublish(v1::PublishSpec& publish) {
   LATENT_DEFAULT(publish, metric, "validation_objective");
   if (publish.aliases_size() == 0) publish.add_aliases("production");
   LATENT_DEFAULT(publish, allow_schema_change, false);
+  LATENT_DEFAULT(publish, keep_optimizer_state, false);
 }
 
 #undef LATENT_DEFAULT

@@ -112,6 +112,25 @@ void AddDifferences(const std::string& path, const Message& expected, const Mess
   }
 }
 
+void CheckOptimizerState(const v1::TrainingPlan& plan, const WarmSource& source,
+                         const std::string& version, FieldErrors& errors) {
+  const std::string path = absl::StrCat(kWarmStart, ".optimizer_state");
+  if (!source.plan.publish().keep_optimizer_state()) {
+    errors.Add(path,
+               absl::StrCat("expected a version that keeps its optimiser's state, which ", version,
+                            " does not (it was trained without publish.keep_optimizer_state); "
+                            "use false"));
+    return;
+  }
+  const v1::Optimizer& had = source.plan.training().solver().gradient().optimizer();
+  const v1::Optimizer& has = plan.training().solver().gradient().optimizer();
+  if (had.kind_case() != has.kind_case()) {
+    errors.Add(path, absl::StrCat("expected the optimiser whose state ", version, " keeps, ",
+                                  had.has_sgd() ? "sgd" : "adam", ", got ",
+                                  has.has_sgd() ? "sgd" : "adam", "; use false"));
+  }
+}
+
 }  // namespace
 
 void BeginWithSource(const WarmSource& source, const Preset& preset, const v1::ModelSpec& request,
@@ -144,6 +163,7 @@ void FillWarmStart(const WarmSource& source, v1::ModelSpec& model, v1::WarmStart
   start.set_model(source.model);
   start.set_version(source.version);
   if (!start.has_keep_latent_space()) start.set_keep_latent_space(false);
+  if (!start.has_optimizer_state()) start.set_optimizer_state(false);
 }
 
 void CheckWarmStart(const v1::TrainingPlan& plan, const WarmSource& source, const DatasetInfo& data,
@@ -157,6 +177,9 @@ void CheckWarmStart(const v1::TrainingPlan& plan, const WarmSource& source, cons
     errors.Add(
         kWarmStart,
         "a closed form begins with nothing; choose training.solver.gradient, or leave it out");
+  }
+  if (plan.training().warm_start().optimizer_state()) {
+    CheckOptimizerState(plan, source, version, errors);
   }
   if (plan.training().warm_start().keep_latent_space() && plan.architecture().tied_weights()) {
     errors.Add(absl::StrCat(kWarmStart, ".keep_latent_space"),

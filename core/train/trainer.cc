@@ -16,6 +16,7 @@
 #include "core/train/ease.h"
 #include "core/train/fits.h"
 #include "core/train/gradient_run.h"
+#include "core/train/optimizer_state.h"
 #include "core/train/training_thread.h"
 #include "core/train/validation.h"
 
@@ -155,12 +156,17 @@ class Training {
         return std::optional(std::move(result));
       }
       LATENT_ASSIGN_OR_RETURN(std::unique_ptr<ComposedAutoencoder> model, FirstModel());
-      LATENT_ASSIGN_OR_RETURN(
-          run_, GradientRun::Start(plan_, data_, checkpoint_, callbacks_, std::move(model)));
+      std::optional<OptimizerState> optimizer;
+      if (plan_.training().warm_start().optimizer_state()) {
+        LATENT_ASSIGN_OR_RETURN(optimizer, OptimizerFromTensors(plan_, *start_));
+      }
+      LATENT_ASSIGN_OR_RETURN(run_, GradientRun::Start(plan_, data_, checkpoint_, callbacks_,
+                                                       std::move(model), std::move(optimizer)));
     }
     LATENT_RETURN_IF_ERROR(run_->Continue(pause, stop_));
     if (!run_->done()) return std::optional<TrainResult>();
-    return std::optional(run_->Finish());
+    LATENT_ASSIGN_OR_RETURN(TrainResult result, run_->Finish());
+    return std::optional(std::move(result));
   }
 
   absl::StatusOr<std::unique_ptr<ComposedAutoencoder>> FirstModel() const {

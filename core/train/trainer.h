@@ -33,11 +33,13 @@ struct TrainResult {
   std::unique_ptr<Autoencoder> model;  // best weights restored
   v1::TrainProgress progress;
   std::string
-      ended_because;  // "all epochs", "early stopping after ...", "max_duration", "closed form"
+      ended_because;     // "all epochs", "early stopping after ...", "max_duration", "closed form"
+  TensorFile optimizer;  // its state after the last update, if the plan keeps it; else empty
 };
 
 // Trains from scratch, or on from `checkpoint` if it is not empty. A plan with a warm start needs
-// `start`, the tensors of the version that it names, in either case. INVALID_ARGUMENT if rows lie
+// `start`, the tensors of the version that it names (with those of its optimiser's state, see
+// optimizer_state.h, if the plan goes on with it), in either case. INVALID_ARGUMENT if rows lie
 // where that version's scaling leads out of what its likelihood knows. CANCELLED if `stop` was
 // requested (a last checkpoint was handed out); FAILED_PRECONDITION with reason NOT_FINITE, naming
 // step, layer and term, if a loss or gradient is NaN or infinite; DEADLINE_EXCEEDED, reason

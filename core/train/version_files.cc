@@ -112,6 +112,9 @@ std::map<std::string, std::string> VersionToFiles(const VersionContent& content)
   std::map<std::string, std::string> files = {{kWeightsFile, SerializeTensors(tensors)},
                                               {kPlanFile, PlanToJson(content.plan)},
                                               {kMetricsFile, EvaluationToJson(content.evaluation)}};
+  if (!content.optimizer.tensors.empty()) {
+    files[kOptimizerFile] = SerializeTensors(content.optimizer);
+  }
   json names = json::array();
   for (const std::string& name : content.plan.data().column_names()) names.push_back(name);
   if (!names.empty()) {

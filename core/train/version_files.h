@@ -1,8 +1,9 @@
 // The files of a published version and what they mean: model.safetensors (weights and sampler),
 // plan.json (the resolved plan), metrics.json (figures, score quantiles, anomaly threshold, scales
-// of INT8 codes), and vocabulary.json (the columns' names, in order) where columns have names,
-// which is for readers elsewhere: the plan holds them, too. Free functions; any thread. Not its
-// job: where a version stands and whether its hashes hold (core/store).
+// of INT8 codes), optimizer.safetensors where the plan keeps the optimiser's state (for warm starts
+// alone, see optimizer_state.h), and vocabulary.json (the columns' names, in order) where columns
+// have names, which is for readers elsewhere: the plan holds them, too. Free functions; any thread.
+// Not its job: where a version stands and whether its hashes hold (core/store).
 #ifndef LATENT_CORE_TRAIN_VERSION_FILES_H_
 #define LATENT_CORE_TRAIN_VERSION_FILES_H_
 
@@ -23,6 +24,7 @@ inline constexpr char kWeightsFile[] = "model.safetensors";
 inline constexpr char kPlanFile[] = "plan.json";
 inline constexpr char kMetricsFile[] = "metrics.json";
 inline constexpr char kVocabularyFile[] = "vocabulary.json";
+inline constexpr char kOptimizerFile[] = "optimizer.safetensors";
 // Format of metrics.json that this build writes; it reads this and every earlier one.
 inline constexpr std::uint32_t kMetricsFormatVersion = 1;
 
@@ -36,6 +38,7 @@ struct VersionContent {
   std::unique_ptr<const Autoencoder> model;
   std::unique_ptr<const Sampler> sampler;
   Evaluation evaluation;
+  TensorFile optimizer;  // empty if not kept; ReadVersion leaves it where it is
 };
 
 // Name to bytes of every file.

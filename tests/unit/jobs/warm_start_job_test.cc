@@ -56,6 +56,20 @@ TEST_F(WarmStartJobTest, KeepsTheLatentSpaceOfItsStart) {
   EXPECT_EQ(content->plan.training().warm_start().version(), 1u);
 }
 
+TEST_F(WarmStartJobTest, GoesOnWithTheOptimizerStateThatAVersionKeeps) {
+  v1::TrainingPlan keeping = JobPlan("keeping");
+  keeping.mutable_publish()->set_keep_optimizer_state(true);
+  ASSERT_EQ(RunOne(Submit(keeping)).published_version, 1u);
+  v1::TrainingPlan plan = PlanAfterFirst("fresh");
+  plan.mutable_training()->mutable_warm_start()->set_model("keeping");
+  ASSERT_EQ(RunOne(Submit(plan)).state, v1::JOB_STATE_SUCCEEDED);
+  plan.set_model("going-on");
+  plan.mutable_training()->mutable_warm_start()->set_optimizer_state(true);
+  const JobRecord job = RunOne(Submit(plan));
+  ASSERT_EQ(job.published_version, 1u) << job.error;
+  EXPECT_NE(Weights(1, "going-on"), Weights(1, "fresh"));
+}
+
 TEST_F(WarmStartJobTest, ItsVersionCannotBeDeletedBeforeItsEnd) {
   ASSERT_TRUE(FreeFirst().ok());
   const std::string id = Submit(PlanAfterFirst("other"));

@@ -28,7 +28,7 @@ std::string Small(const std::string& preset) {
 struct Version {
   WarmSource source;
   std::unique_ptr<Autoencoder> model;
-  TensorFile tensors;
+  TensorFile tensors, optimizer;
 };
 
 Version Published(const Dataset& data, const std::string& request) {
@@ -37,6 +37,7 @@ Version Published(const Dataset& data, const std::string& request) {
   auto result = Fit(version.source.plan, data);
   EXPECT_TRUE(result.ok()) << result.status();
   version.model = std::move(result->model);
+  version.optimizer = std::move(result->optimizer);
   version.tensors = ToTensors(*version.model);
   return version;
 }
@@ -137,6 +138,72 @@ TEST_P(WarmStartTest, ResumesToTheSameWeights) {
     ASSERT_TRUE(rest.ok()) << rest.status();
     EXPECT_EQ(WeightsOf(*rest->model), WeightsOf(*whole->model)) << "checkpoint " << i;
   }
+}
+
+constexpr char kKeepsOptimizer[] = " publish { keep_optimizer_state: true } ";
+
+// Steady steps: no schedule that depends on how long a run is, no order that depends on the epoch.
+std::string Steadily(int epochs, const std::string& optimizer) {
+  return "training { solver { gradient { epochs: " + std::to_string(epochs) +
+         " batch_size: 64 shuffle: false schedule { warm_up_fraction: 0 constant {} } optimizer "
+         "{ " +
+         optimizer + " } } } }";
+}
+
+class OptimizerStateTest : public testing::TestWithParam<std::string> {};
+INSTANTIATE_TEST_SUITE_P(Optimizers, OptimizerStateTest, testing::Values("adam {}", "sgd {}"),
+                         [](const auto& param) {
+                           return param.param.substr(0, param.param.find(' '));
+                         });
+
+TEST_P(OptimizerStateTest, TwoRunsAreOneWhereItIsKept) {
+  const auto data = SomeDigits(256, 0);
+  const std::string model =
+      "architecture { encoder { layers { dense { units: 24 } } } latent { dim: 6 } } ";
+  const auto whole = Fit(PlanFor(*data, model + Steadily(4, GetParam())), *data);
+  ASSERT_TRUE(whole.ok()) << whole.status();
+
+  Version half = Published(*data, model + Steadily(2, GetParam()) + kKeepsOptimizer);
+  const std::string rest = Steadily(2, GetParam());
+  const auto afresh = TrainAfter(half, PlanAfter(half, *data, rest), *data);
+  ASSERT_TRUE(afresh.ok()) << afresh.status();
+  EXPECT_NE(WeightsOf(*afresh->model), WeightsOf(*whole->model));
+  EXPECT_TRUE(afresh->optimizer.tensors.empty());
+
+  half.tensors.tensors.merge(half.optimizer.tensors);
+  half.tensors.metadata.merge(half.optimizer.metadata);
+  const auto on = TrainAfter(
+      half, PlanAfter(half, *data, rest + " training { warm_start { optimizer_state: true } }"),
+      *data);
+  ASSERT_TRUE(on.ok()) << on.status();
+  EXPECT_EQ(WeightsOf(*on->model), WeightsOf(*whole->model));
+}
+
+TEST(OptimizerStatePlanTest, IsRefusedWhereThereIsNone) {
+  const auto data = SomeDigits(100, 0);
+  const WarmSource without = {"m", 3, PlanFor(*data, "")};
+  const std::string going_on = "training { warm_start { optimizer_state: true } }";
+  const absl::Status none = ResolveAfter(without, data->info(), going_on).status();
+  EXPECT_EQ(none.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(none.message()), HasSubstr("keeps its optimiser's state"));
+  const WarmSource with = {"m", 3, PlanFor(*data, kKeepsOptimizer)};
+  EXPECT_TRUE(ResolveAfter(with, data->info(), going_on).ok());
+  const absl::Status other =
+      ResolveAfter(with, data->info(),
+                   going_on + " training { solver { gradient { optimizer { sgd {} } } } }")
+          .status();
+  EXPECT_EQ(other.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(other.message()), HasSubstr("adam, got sgd"));
+}
+
+TEST(OptimizerStatePlanTest, ClosedFormsHaveNone) {
+  const auto data = SomeDigits(100, 0);
+  const absl::Status refused =
+      Resolve(Request("preset: 'pca' publish { keep_optimizer_state: true }"), data->info(),
+              {.default_threads = 1})
+          .status();
+  EXPECT_EQ(refused.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(refused.message()), HasSubstr("a closed form has no optimiser"));
 }
 
 TEST_P(WarmStartTest, TakesPresetAndArchitectureFromTheVersion) {
