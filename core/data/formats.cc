@@ -104,7 +104,7 @@ absl::StatusOr<FileFormat> FormatOf(const std::string& path, FileFormat declared
 
 char DelimiterOf(const CsvOptions& csv, std::string_view file_name) {
   if (csv.delimiter != '\0') return csv.delimiter;
-  return LowerStem(file_name).ends_with(".tsv") ? '\t' : ',';
+  return LowerStem(file_name).ends_with(".tsv") ? '\t' : '\0';
 }
 
 absl::StatusOr<RowTable> ReadRows(const std::string& path, FileFormat format,

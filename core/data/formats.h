@@ -62,12 +62,14 @@ struct CsvSchema {
 struct CsvOptions {
   std::optional<bool> header = {};  // absent: there is one if a cell of the first line is no number
   std::string label_column = {};    // by name or 0-based index, negative from the end; "" for none
-  char delimiter = '\0';            // absent: tab in files called .tsv, else ","
+  // Absent: tab in files called .tsv; else "," or, if the first line has none, ";" or tab.
+  char delimiter = '\0';
   // Whether cells may be missing: empty, NA, N/A, NaN, null or ?. Takes effect with a schema.
   bool allow_missing = false;
   std::vector<CsvDeclaredColumn> columns = {};   // what is not to be guessed
   std::shared_ptr<const CsvSchema> schema = {};  // absent: all columns but the label are numeric
 };
+// '\0' where the first line is to say it.
 char DelimiterOf(const CsvOptions& csv, std::string_view file_name);
 
 // Columns of user-item pairs: by name or 0-based index. Without any, the first column is the user,

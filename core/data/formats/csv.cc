@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <utility>
 #include <vector>
@@ -18,6 +19,8 @@ namespace latent {
 namespace {
 
 constexpr std::size_t kMaxColumnNameBytes = 256;
+constexpr char kMissingHint[] =
+    "; if cells may be missing, set csv.allow_missing (latent: --missing allow)";
 
 // What a cell of a categorical column may hold, for a message.
 std::string NamesOf(const CsvColumn& column) {
@@ -193,9 +196,14 @@ absl::Status CsvReader::ParseNumberAt(std::size_t c, double* out) const {
   const std::string_view text = lines_.cells()[c];
   const auto value = ParseNumber(text);
   if (!value) {
-    return Bad(c, text.empty() ? "expected a number, got an empty cell"
-                               : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
-                                              " bytes, got ", Shown(text)));
+    const std::string what = text.empty()
+                                 ? "expected a number, got an empty cell"
+                                 : absl::StrCat("expected a number of at most ", kMaxNumberBytes,
+                                                " bytes, got ", Shown(text));
+    return Bad(c, absl::StrCat(what, IsMissingCell(text) ? kMissingHint : ""));
+  }
+  if (std::isnan(*value)) {
+    return Bad(c, absl::StrCat("expected a finite number, got ", Shown(text), kMissingHint));
   }
   *out = *value;
   return CheckCell(*value, options_.name, row_, c + 1);
@@ -284,9 +292,7 @@ absl::Status CsvReader::ParseFeature(std::size_t c, std::uint32_t first, std::sp
   if (found == categories_[c].end()) {
     return Bad(c, absl::StrCat("expected ", NamesOf(column), ", got ",
                                text.empty() ? "an empty cell" : Shown(text),
-                               IsMissingCell(text) ? "; missing cells must be declared: missing "
-                                                     "ALLOW"
-                                                   : ""));
+                               IsMissingCell(text) ? kMissingHint : ""));
   }
   out[found->second] = 1;
   return absl::OkStatus();

@@ -21,6 +21,18 @@ std::string_view Trim(std::string_view text, char delimiter) {
   return text;
 }
 
+char GuessDelimiter(std::string_view line) {
+  char other = '\0';
+  bool quoted = false;
+  for (const char c : line) {
+    if (c == '"') quoted = !quoted;
+    if (quoted) continue;
+    if (c == ',') return ',';
+    if (other == '\0' && (c == ';' || c == '\t')) other = c;
+  }
+  return other == '\0' ? ',' : other;
+}
+
 }  // namespace
 
 CsvLines::CsvLines(std::unique_ptr<ByteSource> bytes, std::string name, char delimiter)
@@ -32,6 +44,7 @@ absl::StatusOr<bool> CsvLines::Next() {
     if (!more) return false;
     if (line_.find_first_not_of(" \t") != std::string::npos) break;
   }
+  if (delimiter_ == '\0') delimiter_ = GuessDelimiter(line_);
   LATENT_RETURN_IF_ERROR(Split());
   return true;
 }

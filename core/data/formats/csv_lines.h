@@ -22,6 +22,8 @@ inline constexpr std::size_t kMaxCsvLineBytes = std::size_t{kMaxColumns} * 32;
 
 class CsvLines {
  public:
+  // Where `delimiter` is '\0', the first line that is not blank says it: "," if it has one outside
+  // quotes, else the first ";" or tab; "," without any.
   CsvLines(std::unique_ptr<ByteSource> bytes, std::string name, char delimiter);
 
   // Goes to the next line that is not blank and splits it into cells() without their quotes and
@@ -41,7 +43,7 @@ class CsvLines {
 
   const std::unique_ptr<ByteSource> bytes_;
   const std::string name_;
-  const char delimiter_;
+  char delimiter_;  // '\0' before the first line if that is to say it
   std::vector<char> buffer_;
   std::string_view unread_;  // of buffer_
   bool at_start_ = true;

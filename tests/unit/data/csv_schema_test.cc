@@ -141,7 +141,13 @@ TEST_F(CsvSchemaTest, MarksMissingCellsAndFillsThemWithTheMeanOfTrain) {
 
 TEST_F(CsvSchemaTest, MissingCellsAreAnErrorUnlessAllowed) {
   Add("a.csv", "1,2\n3,\n5,6\n");
-  ExpectRefusal("row 2, column 2: expected a number, got an empty cell");
+  ExpectRefusal("row 2, column 2: expected a number, got an empty cell; if cells may be missing, ");
+}
+
+TEST_F(CsvSchemaTest, NanIsAnErrorThatNamesTheWayOut) {
+  Add("a.csv", "1,2\n3,nan\n5,6\n");
+  ExpectRefusal(
+      "row 2, column 2: expected a finite number, got \"nan\"; if cells may be missing, ");
 }
 
 TEST_F(CsvSchemaTest, MissingCategoriesAreAnErrorUnlessAllowed) {

@@ -66,6 +66,15 @@ TEST(CsvTest, SplitsAtTheDelimiter) {
   EXPECT_THAT(Read("1;2\n", {.delimiter = ';'}).rows[0], ElementsAre(1, 2));
 }
 
+TEST(CsvTest, FindsTheDelimiterInTheFirstLine) {
+  EXPECT_THAT(Read("\n1\t2\n").rows[0], ElementsAre(1, 2));
+  const Table table = Read("\"x,y\";z\n1;2\n");
+  EXPECT_THAT(table.header.column_names, ElementsAre("x,y", "z"));
+  EXPECT_THAT(table.rows[0], ElementsAre(1, 2));
+  EXPECT_THAT(Read("x;y,z\n1,2\n").header.column_names, ElementsAre("x;y", "z"));
+  EXPECT_THAT(Read("7\n").rows[0], ElementsAre(7));
+}
+
 TEST(CsvTest, TakesAFirstLineWithTextAsHeader) {
   const Table table = Read("x,y\n1,2\n");
   EXPECT_THAT(table.header.column_names, ElementsAre("x", "y"));
