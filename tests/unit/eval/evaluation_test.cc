@@ -191,6 +191,15 @@ TEST(EvaluateTest, ReportsTheLikelihoodOfDeterministicCodes) {
   EXPECT_THAT(Names(evaluation), Not(Contains("active_units")));
 }
 
+TEST(EvaluateTest, DescribesNoSpaceWhereAllCodesAreTheSame) {
+  FakeModel model(4, 2);
+  EXPECT_THAT(Names(Report(model, *UniformData())), Contains("latent_hole_rate"));
+  model.gain = 0;
+  for (const std::string& name : Names(Report(model, *UniformData()))) {
+    EXPECT_FALSE(name.starts_with("latent_")) << name;
+  }
+}
+
 TEST(EvaluateTest, CountsActiveAndDeadUnits) {
   FakeModel model(4, 4);
   model.sigma = 0.1f;

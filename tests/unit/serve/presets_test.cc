@@ -109,6 +109,25 @@ TEST_P(PresetOperationTest, InterpolationEndsAtTheReconstructions) {
   }
 }
 
+TEST_P(PresetOperationTest, InterpolationTheOtherWayPassesTheSamePoints) {
+  Cells there(2, kTestColumns), back(2, kTestColumns);
+  std::copy_n(rows_.values.begin(), there.values.size(), there.values.begin());
+  std::copy_n(rows_.values.begin(), kTestColumns, back.values.begin() + kTestColumns);
+  std::copy_n(rows_.values.begin() + kTestColumns, kTestColumns, back.values.begin());
+  for (const auto path : {InterpolateOperation::Path::kLerp, InterpolateOperation::Path::kSlerp}) {
+    const auto points = [&](const Cells& ends) {
+      return RunAlone(
+          InterpolateOperation::Make(model_, ends, {.steps = 5, .path = path}, OperationLimits()));
+    };
+    const auto one = points(there), other = points(back);
+    for (std::size_t s = 0; s < 5; ++s) {
+      for (std::size_t i = 0; i < one->codes().columns; ++i) {
+        EXPECT_NEAR(one->codes().view()(s, i), other->codes().view()(4 - s, i), 1e-5);
+      }
+    }
+  }
+}
+
 TEST_P(PresetOperationTest, ScoresEveryRow) {
   const auto scored = RunAlone(ScoreOperation::Make(model_, rows_, {.top_features = 2}));
   ASSERT_EQ(scored->scores().size(), 5u);

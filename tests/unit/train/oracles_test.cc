@@ -1,6 +1,7 @@
 // Models whose optimum has a closed form, and inequalities that hold for every one, on the digits.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -132,6 +133,37 @@ TEST(PpcaOracleTest, TrainingALinearModelReachesTheDensity) {
   const double bound = NegativeBound(model, *data, ppca.variance);
   EXPECT_GE(bound, -kLogDensity - 1e-4);
   EXPECT_NEAR(bound, -kLogDensity, 0.05);
+  // Whatever the rotation of the axes, W W' has the eigenvalues lambda_j - s^2.
+  const ParameterSet& p = model.parameters();
+  const ConstMatrix w = p.matrix(p.Find("output.weight"));
+  std::vector<double> gram(kDim * kDim);
+  for (std::size_t i = 0; i < kDim; ++i) {
+    for (std::size_t j = 0; j < kDim; ++j) {
+      for (std::size_t c = 0; c < kColumns; ++c)
+        gram[i * kDim + j] += double{w(i, c)} * double{w(j, c)};
+    }
+  }
+  DoubleMatrix squares(kDim, kDim);
+  for (std::size_t i = 0; i < gram.size(); ++i) squares(i / kDim, i % kDim) = gram[i];
+  const auto lengths = EigenSymmetric(squares)->values;
+  for (std::size_t j = 0; j < kDim; ++j) {
+    EXPECT_NEAR(lengths[j] / (ppca.eigen.values[j] - ppca.variance), 1, 0.1) << j;
+  }
+}
+
+// Where the noise is greater than every variance there is nothing to tell: all codes collapse.
+TEST(PpcaOracleTest, CodesBelowTheNoiseCollapse) {
+  const auto data = AllDigits();
+  const double variance = 1.2 * FitPpca(*data).eigen.values[0];
+  const auto result = Fit(
+      LinearVae(*data, variance, "training { solver { gradient { epochs: 60 batch_size: 64 } } }"),
+      *data);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const ConstMatrix rows = data->rows(v1::PART_TRAIN).dense();
+  std::vector<double> kl(rows.rows);
+  Workspace ws;
+  result->model->Forward(rows, {.kl = kl}, ws);
+  EXPECT_LT(std::accumulate(kl.begin(), kl.end(), 0.0) / static_cast<double>(rows.rows), 0.05);
 }
 
 // With rank k and noise s the best is sum_(j<=k) l_j s^2 / (l_j + s^2) + sum_(j>k) l_j.
@@ -168,7 +200,8 @@ TEST(DenoisingOracleTest, LinearModelsReachTheClosedForm) {
 }
 
 struct Terms {
-  double reconstruction = 0, kl = 0, bound = 0, nll1 = 0, nll50 = 0;
+  double reconstruction = 0, kl = 0, bound = 0, nll1 = 0, nll5 = 0, nll50 = 0;
+  int active = 0;  // entries whose mean code varies by more than 0.01
 };
 
 Terms TermsOf(const std::string& objective) {
@@ -180,9 +213,19 @@ Terms TermsOf(const std::string& objective) {
   EXPECT_TRUE(result.ok()) << result.status();
   const ConstMatrix rows = data->rows(v1::PART_TRAIN).dense();
   std::vector<double> kl(rows.rows);
+  std::vector<float> codes(rows.rows * 6);
   Workspace ws;
-  result->model->Forward(rows, {.kl = kl}, ws);
+  result->model->Forward(rows, {.codes = Matrix(codes.data(), rows.rows, 6), .kl = kl}, ws);
   Terms terms;
+  for (std::size_t i = 0; i < 6; ++i) {
+    double mean = 0, square = 0;
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      mean += codes[r * 6 + i] / static_cast<double>(rows.rows);
+      square +=
+          double{codes[r * 6 + i]} * double{codes[r * 6 + i]} / static_cast<double>(rows.rows);
+    }
+    terms.active += square - mean * mean > 0.01 ? 1 : 0;
+  }
   for (const double row : kl) {
     EXPECT_GE(row, 0);
     terms.kl += row / static_cast<double>(rows.rows);
@@ -191,22 +234,70 @@ Terms TermsOf(const std::string& objective) {
   terms.bound = ValidationPass(rows).Objective(*result->model, 5, pool);
   terms.reconstruction = terms.bound - terms.kl;
   terms.nll1 = ImportanceNll(*result->model, rows, 1, 5, 1, {})->mean();
+  terms.nll5 = ImportanceNll(*result->model, rows, 5, 5, 1, {})->mean();
   terms.nll50 = ImportanceNll(*result->model, rows, 50, 5, 1, {})->mean();
   return terms;
 }
 
 TEST(InequalityTest, MoreBetaMeansLessKlAndMoreError) {
-  const Terms none = TermsOf("objective { elbo { beta: 0.1 } }");
+  const Terms none = TermsOf("objective { elbo { beta: 0 } }");
   const Terms one = TermsOf("objective { elbo { beta: 1 } }");
   const Terms four = TermsOf("objective { elbo { beta: 4 } }");
   EXPECT_GT(none.kl, one.kl);
   EXPECT_GT(one.kl, four.kl);
   EXPECT_LT(none.reconstruction, one.reconstruction);
   EXPECT_LT(one.reconstruction, four.reconstruction);
+  EXPECT_EQ(none.active, 6);
+  EXPECT_GE(none.active, one.active);
+  EXPECT_GT(one.active, four.active);
   for (const Terms& terms : {none, one, four}) {
     EXPECT_GE(terms.bound, terms.nll50);
-    EXPECT_GE(terms.nll1, terms.nll50);
+    EXPECT_GE(terms.nll1, terms.nll5);
+    EXPECT_GE(terms.nll5, terms.nll50);
   }
+}
+
+TEST(InequalityTest, MoreL1MeansFewerActiveEntries) {
+  const auto data = SomeDigits(600, 0);
+  double denser = 65;
+  for (const char* const weight : {"0", "0.01", "0.1"}) {
+    const auto result = Fit(
+        PlanFor(*data,
+                std::string("architecture { encoder {} latent { dim: 64 deterministic { "
+                            "activation: ACTIVATION_RELU } } penalties { unit_norm_decoder: true "
+                            "l1 { code_weight: ") +
+                    weight + " } } } training { solver { gradient { epochs: 40 } } }"),
+        *data);
+    ASSERT_TRUE(result.ok()) << result.status();
+    const ConstMatrix rows = data->rows(v1::PART_TRAIN).dense();
+    std::vector<float> codes(rows.rows * 64);
+    Workspace ws;
+    result->model->Forward(rows, {.codes = Matrix(codes.data(), rows.rows, 64)}, ws);
+    const auto active =
+        std::count_if(codes.begin(), codes.end(), [](float h) { return h > 1e-5f; });
+    const double l0 = static_cast<double>(active) / static_cast<double>(rows.rows);
+    EXPECT_LT(l0, 0.95 * denser) << weight;
+    denser = l0;
+  }
+}
+
+// The simplest gate of all: a nonlinear model that keeps less than principal components is
+// mistrained.
+TEST(InequalityTest, PlainBeatsPrincipalComponentsOnHeldOutRows) {
+  const auto data = SomeDigits(1297, 500);
+  const auto error = [&](const std::string& preset) {
+    const auto result =
+        Fit(PlanFor(*data, "preset: '" + preset + "' architecture { latent { dim: 8 } }"), *data);
+    EXPECT_TRUE(result.ok()) << result.status();
+    const ConstMatrix rows = data->rows(v1::PART_VALIDATION).dense();
+    std::vector<double> errors(rows.rows);
+    ForwardOutputs out;
+    out.squared_error = errors;
+    Workspace ws;
+    result->model->Forward(rows, out, ws);
+    return std::accumulate(errors.begin(), errors.end(), 0.0) / static_cast<double>(rows.rows);
+  };
+  EXPECT_LT(error("plain"), 0.8 * error("pca"));
 }
 
 TEST(InequalityTest, ACapacityHoldsTheKl) {
