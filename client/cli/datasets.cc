@@ -259,8 +259,9 @@ void AddUpload(CLI::App& datasets, Context& context) {
                       "CSV column with the label: name, or index from 0 (negative: from the end)");
   CLI::Option* header = command->add_flag("--header", flags->header, "CSV files have a header");
   command->add_flag("--no-header", flags->no_header, "CSV files have none")->excludes(header);
-  command->add_option("--delimiter", flags->delimiter,
-                      "CSV separator, or tab (default: tab in .tsv, else ,)");
+  command->add_option(
+      "--delimiter", flags->delimiter,
+      "CSV separator, or tab (default: tab in .tsv, else by the first line: , ; or tab)");
   command->add_option("--format", flags->format,
                       "idx, csv, npy, libsvm, pairs, npz, png-zip or safetensors (default: by the "
                       "file's name, then its first bytes)");

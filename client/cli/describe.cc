@@ -210,22 +210,38 @@ std::string DescribeColumn(const v1::ColumnGroup& group) {
   return text;
 }
 
-// What is said of columns: all groups, unless all are numbers or there are very many.
+// What is said of columns: all groups, unless all are numbers or there are very many; a long run of
+// numbers is one line.
 void AddColumns(const v1::Dataset& dataset, Table* table) {
-  constexpr int kMostColumns = 100;
+  constexpr int kMostColumns = 100, kShortestRun = 8;
   int numeric = 0;
   for (const v1::ColumnGroup& group : dataset.column_groups()) {
     numeric += group.kind() == v1::COLUMN_KIND_NUMERIC && group.missing_share() == 0 ? 1 : 0;
   }
   if (numeric == dataset.column_groups_size()) return;
+  const auto plain = [&](int g) {
+    const v1::ColumnGroup& group = dataset.column_groups(g);
+    return group.kind() == v1::COLUMN_KIND_NUMERIC && group.missing_share() == 0;
+  };
   int shown = 0;
-  for (const v1::ColumnGroup& group : dataset.column_groups()) {
+  for (int g = 0; g < dataset.column_groups_size(); ++g) {
     if (shown++ == kMostColumns) {
-      table->AddRow({"...", absl::StrCat(dataset.column_groups_size() - kMostColumns,
+      table->AddRow({"...", absl::StrCat(dataset.column_groups_size() - g,
                                          " columns more; --output-format json shows all")});
       return;
     }
-    table->AddRow({"column " + group.name(), DescribeColumn(group)});
+    int last = g;
+    while (plain(g) && last + 1 < dataset.column_groups_size() && plain(last + 1)) ++last;
+    if (last - g < kShortestRun) last = g;
+    std::string name = absl::StrCat("column ", dataset.column_groups(g).name());
+    if (last > g) {
+      name = absl::StrCat("columns ", dataset.column_groups(g).name(), " to ",
+                          dataset.column_groups(last).name());
+    }
+    table->AddRow(
+        {name, absl::StrCat(DescribeColumn(dataset.column_groups(g)),
+                            last > g ? absl::StrCat(", ", last - g + 1, " of them") : "")});
+    g = last;
   }
 }
 

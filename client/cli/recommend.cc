@@ -1,7 +1,10 @@
 // latent recommend.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,7 +26,8 @@ struct RecommendFlags {
   ModelFlags model;
   RowFlags rows;
   OutputFlags output;
-  std::string items, exclude, restrict_to;
+  std::optional<std::string> items;  // "" is a newcomer's
+  std::string exclude, restrict_to, embeddings;
   std::uint32_t k = 10;
   bool include_seen = false, strict = false;
 };
@@ -38,6 +42,7 @@ v1::RecommendRequest RecommendRequestOf(const RecommendFlags& flags, const Targe
   request.set_k(flags.k);
   request.set_exclude_seen(!flags.include_seen);
   request.set_strict_items(flags.strict);
+  request.set_include_item_embeddings(!flags.embeddings.empty());
   for (const std::string& id : ItemIds(flags.exclude)) request.add_exclude(id);
   for (const std::string& id : ItemIds(flags.restrict_to)) request.add_restrict_to(id);
   return request;
@@ -52,7 +57,7 @@ class Recommender {
   absl::Status SendItems() {
     v1::RecommendRequest request = RecommendRequestOf(flags_, target_);
     v1::ItemHistory* history = request.mutable_item_ids()->add_rows();
-    for (const std::string& id : ItemIds(flags_.items)) history->add_item_ids(id);
+    for (const std::string& id : ItemIds(*flags_.items)) history->add_item_ids(id);
     LATENT_ASSIGN_OR_RETURN(const RequestLabels labels,
                             RequestLabels::Make(context_, target_, flags_.rows.label));
     labels.AddTo(0, 1, &request);
@@ -71,6 +76,18 @@ class Recommender {
     });
   }
 
+  // One line an item, its id first.
+  Answer EmbeddingsAnswer() const {
+    Answer answer = MatrixAnswer(embeddings_, "code_");
+    answer.headers.insert(answer.headers.begin(), "item");
+    answer.row = [this, row = std::move(answer.row)](std::size_t r) {
+      std::vector<std::string> cells = row(r);
+      cells.insert(cells.begin(), items_[r]);
+      return cells;
+    };
+    return answer;
+  }
+
   const Target& target() const { return target_; }
   const std::vector<v1::Recommendations>& rows() const { return rows_; }
   std::uint64_t unknown() const { return unknown_; }
@@ -82,6 +99,26 @@ class Recommender {
     target_.Answered(response.answered_by());
     rows_.insert(rows_.end(), response.rows().begin(), response.rows().end());
     unknown_ = response.unknown_filter_items();
+    return KeepEmbeddings(response);
+  }
+
+  // Each item once, whatever the number of requests.
+  absl::Status KeepEmbeddings(const v1::RecommendResponse& response) {
+    std::map<std::uint32_t, std::string> ids;
+    for (const v1::Recommendations& row : response.rows()) {
+      for (int i = 0; i < row.ids_size(); ++i) ids[row.indices(i)] = row.ids(i);
+    }
+    Matrix codes;
+    if (flags_.embeddings.empty() || response.embedded_indices_size() == 0) return absl::OkStatus();
+    LATENT_RETURN_IF_ERROR(codes.Append(response.item_embeddings()));
+    for (int i = 0; i < response.embedded_indices_size(); ++i) {
+      const std::uint32_t index = response.embedded_indices(i);
+      if (!embedded_.insert(index).second) continue;
+      items_.push_back(ids[index]);
+      embeddings_.columns = codes.columns;
+      const auto code = codes.row(static_cast<std::size_t>(i));
+      embeddings_.cells.insert(embeddings_.cells.end(), code.begin(), code.end());
+    }
     return absl::OkStatus();
   }
 
@@ -89,6 +126,9 @@ class Recommender {
   const RecommendFlags& flags_;
   Target target_;
   std::vector<v1::Recommendations> rows_;
+  std::set<std::uint32_t> embedded_;
+  std::vector<std::string> items_;  // ids, one a row of embeddings_
+  Matrix embeddings_;
   std::uint64_t unknown_ = 0;  // in the filters, which every request repeats
 };
 
@@ -115,11 +155,14 @@ Answer RecommendAnswer(const std::vector<v1::Recommendations>& rows) {
 }
 
 absl::Status RunRecommend(Context& context, const RecommendFlags& flags) {
-  if (!flags.items.empty() && !(flags.rows.input.empty() && flags.rows.dataset.empty())) {
+  if (flags.items && !(flags.rows.input.empty() && flags.rows.dataset.empty())) {
     return absl::InvalidArgumentError("--items: leave it out with --input or --dataset");
   }
   Recommender recommender(context, flags);
-  LATENT_RETURN_IF_ERROR(flags.items.empty() ? recommender.SendRows() : recommender.SendItems());
+  LATENT_RETURN_IF_ERROR(flags.items ? recommender.SendItems() : recommender.SendRows());
+  if (!flags.embeddings.empty()) {
+    LATENT_RETURN_IF_ERROR(WriteAnswer(recommender.EmbeddingsAnswer(), flags.embeddings));
+  }
   std::uint64_t unknown = recommender.unknown(), newcomers = 0;
   for (const v1::Recommendations& row : recommender.rows()) {
     unknown += row.unknown_items();
@@ -139,13 +182,17 @@ void AddRecommend(CLI::App& app, Context& context) {
   auto flags = std::make_shared<RecommendFlags>();
   AddModelOptions(*command, flags->model);
   AddRowOptions(*command, flags->rows);
-  command->add_option("--items", flags->items,
-                      "Ids of the items of one row, with commas between, in place of rows");
+  command->add_option(
+      "--items", flags->items,
+      "Ids of the items of one row, with commas between, in place of rows; \"\" is a "
+      "newcomer, who gets the most popular ones");
   command->add_option("-k,--k", flags->k, "Items a row, 1 to 1000")->capture_default_str();
   command->add_flag("--include-seen", flags->include_seen, "Items that a row has are named, too");
   command->add_option("--exclude", flags->exclude, "Ids that are never named");
   command->add_option("--restrict-to", flags->restrict_to, "The only ids that are named");
   command->add_flag("--strict", flags->strict, "Unknown ids are an error");
+  command->add_option("--embeddings-output", flags->embeddings,
+                      "File for the codes of the recommended items: .csv or .npy");
   AddOutputOptions(*command, flags->output, nullptr);
   command->footer("Example:\n  latent recommend --model films --items 50,181,172 --k 5");
   OnCommand(*command, context, flags, RunRecommend);

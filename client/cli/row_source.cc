@@ -10,6 +10,8 @@
 #include "client/cli/table_file.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
+#include "core/data/byte_source.h"
+#include "core/data/csv_schema.h"
 #include "core/data/formats.h"
 
 namespace latent::cli {
@@ -26,6 +28,24 @@ ReadOptions OptionsOf(const std::string& path, const RowFlags& flags) {
   if (flags.header || flags.no_header) options.csv.header = flags.header;
   options.csv.label_column = flags.label_column;
   return options;
+}
+
+// Texts that the label column of a CSV file holds, in the order in which an upload numbers them;
+// none where labels are numbers.
+absl::StatusOr<std::vector<std::string>> LabelTexts(const ReadOptions& options) {
+  LATENT_ASSIGN_OR_RETURN(const FileFormat format,
+                          FormatOf(options.name, FileFormat::kGuess, options.name));
+  if (format != FileFormat::kCsv || options.csv.label_column.empty()) {
+    return std::vector<std::string>();
+  }
+  LATENT_ASSIGN_OR_RETURN(auto bytes, OpenFile(options.name));
+  CsvScan scan(options);
+  LATENT_RETURN_IF_ERROR(scan.Add(std::move(bytes), options.name));
+  LATENT_ASSIGN_OR_RETURN(const CsvScan::Decision decision, scan.Decide());
+  for (const CsvColumn& column : decision.schema->columns) {
+    if (column.kind == CsvColumnKind::kLabel) return column.categories;
+  }
+  return std::vector<std::string>();
 }
 
 // How many of `available` rows are meant.
@@ -128,9 +148,11 @@ absl::StatusOr<RowSource> RowSource::OpenCodes(Context& context, const RowFlags&
 }
 
 absl::Status RowSource::ReadFile(const RowFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(RowTable table,
-                          ReadRows(flags.input, FileFormat::kGuess, OptionsOf(flags.input, flags),
-                                   flags.value_scale, kMaxCells));
+  ReadOptions options = OptionsOf(flags.input, flags);
+  LATENT_ASSIGN_OR_RETURN(label_names_, LabelTexts(options));
+  options.label_names = label_names_;
+  LATENT_ASSIGN_OR_RETURN(RowTable table, ReadRows(flags.input, FileFormat::kGuess, options,
+                                                   flags.value_scale, kMaxCells));
   LATENT_RETURN_IF_ERROR(
       TakeRows(flags, {.columns = table.header.columns, .cells = std::move(table.cells)}));
   if (table.labels.empty()) return absl::OkStatus();

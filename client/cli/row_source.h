@@ -61,7 +61,7 @@ class RowSource {
   bool is_table() const { return is_table_; }
   // One a row if the file is one of a table and has a column of ids; else none.
   const std::vector<std::string>& ids() const { return ids_; }
-  // Names of labels 0, 1, 2, ..., if the dataset has them.
+  // Names of labels 0, 1, 2, ..., if the dataset or the file has them.
   const std::vector<std::string>& label_names() const { return label_names_; }
   v1::Rows Slice(std::size_t first, std::size_t count) const;
   // Gives a request for those rows their labels, if the model that the rows are for reads them. Of

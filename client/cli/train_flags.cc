@@ -42,7 +42,17 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--beta", flags.beta, "Weight of the KL term");
   add("--kl-warm-up", flags.kl_warm_up, "Share of all updates over which beta rises from 0");
   add("--free-bits", flags.free_bits, "KL in nats a code entry that is not charged");
+  add("--capacity", flags.capacity, "KL in nats a row that is asked for, in place of --beta");
   add("--draws", flags.draws, "Draws of the code a row");
+  add("--mmd-weight", flags.mmd_weight,
+      "Of wae: weight of the codes' distance from a standard Gaussian");
+  add("--groups", flags.groups, "Of vq-vae: numbers that a code is made of");
+  add("--codebook-size", flags.codebook_size, "Of vq-vae: vectors in the list");
+  command
+      .add_option("--binarise", flags.binarise,
+                  "none, or dynamic: cells of TRAIN rows are drawn anew as 0 or 1 each time")
+      ->check(CLI::IsMember({"none", "dynamic"}))
+      ->group(kParts);
   add("--l1", flags.l1, "L1 activity penalty on every hidden layer and the code");
   add("--l1-code", flags.l1_code, "L1 activity penalty on the code, in place of --l1 there");
   add("--l1-decoder", flags.l1_decoder, "L1 activity penalty on the decoder's hidden layers");
@@ -78,6 +88,14 @@ void AddTraining(CLI::App& command, TrainFlags& flags) {
       "architecture are that version's");
   AddSwitch(command, "keep-latent-space", flags.keep_latent_space,
             "After a warm start only the decoder learns, so that codes stay the same", kTraining);
+  AddSwitch(command, "optimizer-state", flags.optimizer_state,
+            "After a warm start the optimiser goes on with the state that the version keeps",
+            kTraining);
+  add("--ridge", flags.ridge, "Of ease: charge on squared weights");
+  add("--importance-draws", flags.importance_draws,
+      "Draws a row behind test_iwae_nll; 0 leaves it out (default: 50)");
+  add("--importance-rows", flags.importance_rows,
+      "Rows at most that it is computed on; 0 means all (default: 2000)");
   add("--seed", flags.seed, "Every random number follows from it (default: 0)");
   add("--threads", flags.threads, "Training threads; the result does not depend on it");
   add("--sampler", flags.sampler,
@@ -101,6 +119,8 @@ void AddPublishing(CLI::App& command, TrainFlags& flags) {
       ->allow_extra_args(false);
   AddSwitch(command, "allow-schema-change", flags.allow_schema_change,
             "Aliases may move to a version of other width, shape or likelihood", kPublishing);
+  AddSwitch(command, "keep-optimizer-state", flags.keep_optimizer_state,
+            "The version keeps what --optimizer-state needs", kPublishing);
 }
 
 }  // namespace

@@ -57,6 +57,9 @@ absl::Status SetLayers(const TrainFlags& flags, v1::ModelSpec* model) {
     model->mutable_latent()->mutable_deterministic()->set_activation(f);
   }
   if (flags.k) model->mutable_latent()->mutable_top_k()->set_k(*flags.k);
+  const auto quantised = [model] { return model->mutable_latent()->mutable_vector_quantised(); };
+  if (flags.groups) quantised()->set_groups(*flags.groups);
+  if (flags.codebook_size) quantised()->set_codebook_size(*flags.codebook_size);
   if (flags.latent_dim) model->mutable_latent()->set_dim(*flags.latent_dim);
   if (flags.tied) model->set_tied_weights(*flags.tied);
   return absl::OkStatus();
@@ -152,7 +155,12 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
   if (flags.beta) elbo()->set_beta(*flags.beta);
   if (flags.kl_warm_up) elbo()->set_warm_up_fraction(*flags.kl_warm_up);
   if (flags.free_bits) elbo()->set_free_bits(*flags.free_bits);
-  if (flags.draws && flags.preset == "iwae") {
+  if (flags.capacity) elbo()->set_capacity(*flags.capacity);
+  if (flags.mmd_weight) model->mutable_objective()->mutable_mmd()->set_weight(*flags.mmd_weight);
+  if (!flags.binarise.empty()) {
+    model->set_binarise(flags.binarise == "dynamic" ? v1::BINARISE_DYNAMIC : v1::BINARISE_NONE);
+  }
+  if (flags.draws && (flags.preset == "iwae" || model->objective().has_iwae())) {
     model->mutable_objective()->mutable_iwae()->set_draws(*flags.draws);
   } else if (flags.draws) {
     elbo()->set_draws(*flags.draws);
@@ -233,6 +241,16 @@ absl::Status SetSolver(const TrainFlags& flags, v1::TrainingSpec* training) {
   return absl::OkStatus();
 }
 
+absl::Status SetOptimizerState(const TrainFlags& flags, v1::TrainingSpec* training) {
+  if (!flags.optimizer_state) return absl::OkStatus();
+  if (!training->has_warm_start()) {
+    return absl::InvalidArgumentError(
+        "--optimizer-state: needs --warm-start, whose version keeps it");
+  }
+  training->mutable_warm_start()->set_optimizer_state(*flags.optimizer_state);
+  return absl::OkStatus();
+}
+
 absl::Status SetWarmStart(const TrainFlags& flags, v1::TrainingSpec* training) {
   if (!flags.warm_start.empty()) {
     v1::WarmStart* start = training->mutable_warm_start();
@@ -278,6 +296,12 @@ absl::Status SetSampler(const std::string& text, v1::SamplerSpec* sampler) {
 absl::Status SetTraining(const TrainFlags& flags, v1::TrainingSpec* training) {
   LATENT_RETURN_IF_ERROR(SetSolver(flags, training));
   LATENT_RETURN_IF_ERROR(SetWarmStart(flags, training));
+  LATENT_RETURN_IF_ERROR(SetOptimizerState(flags, training));
+  if (flags.ridge) training->mutable_solver()->mutable_ease()->set_ridge(*flags.ridge);
+  v1::EvaluationSpec evaluation = training->evaluation();
+  if (flags.importance_draws) evaluation.set_importance_draws(*flags.importance_draws);
+  if (flags.importance_rows) evaluation.set_importance_rows(*flags.importance_rows);
+  if (evaluation.ByteSizeLong() > 0) *training->mutable_evaluation() = evaluation;
   if (!flags.sampler.empty()) {
     LATENT_RETURN_IF_ERROR(SetSampler(flags.sampler, training->mutable_sampler()));
   }
@@ -303,6 +327,7 @@ void SetPublish(const TrainFlags& flags, v1::PublishSpec* publish) {
   if (flags.allow_schema_change) {
     publish->set_allow_schema_change(*flags.allow_schema_change);
   }
+  if (flags.keep_optimizer_state) publish->set_keep_optimizer_state(*flags.keep_optimizer_state);
 }
 
 }  // namespace
