@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "client/cli/describe.h"
 #include "client/cli/projection.h"
 #include "client/cli/rate_distortion.h"
@@ -122,7 +123,7 @@ TEST(DescribeDatasetTest, SaysALongRunOfNumbersInOneLine) {
   dataset.set_state(v1::Dataset::STATE_READY);
   for (int c = 0; c < 12; ++c) {
     v1::ColumnGroup* group = dataset.add_column_groups();
-    group->set_name("c" + std::to_string(c));
+    group->set_name(absl::StrCat("c", c));
     group->set_kind(c == 11 ? v1::COLUMN_KIND_LABEL : v1::COLUMN_KIND_NUMERIC);
   }
   const std::string html = DescribeDataset(dataset).ToHtml();
