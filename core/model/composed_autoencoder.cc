@@ -224,7 +224,7 @@ void ComposedAutoencoder::Forward(const LabelledRows& rows, const ForwardOutputs
                                   Workspace& ws) const {
   ForChunks(rows.rows, parts_->chunk_rows, [&](std::size_t first, std::size_t count) {
     const LabelledRows chunk = rows.slice_rows(first, count);
-    const LayerRunner run = parts_->runner(parts_->ClassesOf(chunk, ws));
+    const LayerRunner run = parts_->row_runner(parts_->ClassesOf(chunk, ws), ws);
     const ForwardOutputs out = SliceOf(outputs, first, count);
     const ConstMatrix scaled = Scaled(chunk, ws);
     const ConstMatrix hidden = parts_->RunEncoder(run, Input(chunk, scaled, ws), ws);
@@ -237,7 +237,7 @@ void ComposedAutoencoder::Forward(const LabelledRows& rows, const ForwardOutputs
     const bool posterior = out.sigma.data != nullptr || !out.score.empty() || !out.kl.empty();
     if (posterior) latent.Posterior(run, hidden, codes, out, ws);
     if (!NeedsDecoder(out)) return;
-    Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(run, codes, ws), out);
+    Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(parts_->runner(run.classes), codes, ws), out);
   });
 }
 

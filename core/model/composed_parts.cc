@@ -150,6 +150,11 @@ std::span<const std::uint32_t> ComposedAutoencoder::Parts::ClassesOf(const Label
   return own;
 }
 
+LayerRunner ComposedAutoencoder::Parts::row_runner(std::span<const std::uint32_t> classes,
+                                                    Workspace& ws) const {
+  return {parameters, packed, classes, &ws.buffers().skipper};
+}
+
 ConstMatrix ComposedAutoencoder::Parts::RunEncoder(const LayerRunner& run, ConstMatrix scaled,
                                                    Workspace& ws) const {
   ConstMatrix x = scaled;

@@ -32,6 +32,7 @@ enum class RandomPurpose : std::uint64_t {
   kPriorDraws = 7,
   kBinarise = 12,
   kCodebookRestarts = 16,
+  kColumnSample = 17,
 };
 
 inline std::uint64_t SeedFor(RandomPurpose purpose, std::uint64_t seed) {
@@ -53,6 +54,8 @@ struct ComposedAutoencoder::Parts {
   LayerRunner runner(std::span<const std::uint32_t> classes) const {
     return {parameters, packed, classes};
   }
+  // Of layers that may read the rows themselves.
+  LayerRunner row_runner(std::span<const std::uint32_t> classes, Workspace& ws) const;
   // The classes of a chunk's rows; live in `ws`.
   std::span<const std::uint32_t> ClassesOf(const LabelledRows& rows, Workspace& ws) const;
   // Puts what the encoder reads in place of cells without a value; dataset units.

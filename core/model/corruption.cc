@@ -89,6 +89,17 @@ bool ChangesRows(const v1::Corruption& corruption) {
   return Fraction(corruption) > 0;
 }
 
+void CorruptCells(const v1::Corruption& corruption, const RandomKey& key,
+                  std::span<const std::uint32_t> columns, std::span<Real> cells) {
+  if (!ChangesRows(corruption)) return;
+  const double fraction = Fraction(corruption);
+  const auto kept = static_cast<Real>(corruption.has_dropout() ? 1 / (1 - fraction) : 1);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    const auto uniform = static_cast<double>(UniformAt(key, columns[i]));
+    cells[i] = uniform < fraction ? Real{0} : kept * cells[i];
+  }
+}
+
 void CorruptRow(const v1::Corruption& corruption, const CellExtremes& extremes,
                 const RandomKey& key, std::span<Real> row, std::span<Real> noise) {
   if (!ChangesRows(corruption)) return;

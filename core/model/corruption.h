@@ -4,6 +4,7 @@
 #ifndef LATENT_CORE_MODEL_CORRUPTION_H_
 #define LATENT_CORE_MODEL_CORRUPTION_H_
 
+#include <cstdint>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,10 @@ struct CellExtremes {
 
 // Whether CorruptRow changes anything: whether a model is trained with noise.
 bool ChangesRows(const v1::Corruption& corruption);
+// Adds the noise to a row's cells that are not 0, at `columns`: of masking and dropout, which leave
+// the others at 0. The same bits.
+void CorruptCells(const v1::Corruption& corruption, const RandomKey& key,
+                  std::span<const std::uint32_t> columns, std::span<Real> cells);
 // Adds the noise to one row in place. `noise` is scratch of the row's size.
 void CorruptRow(const v1::Corruption& corruption, const CellExtremes& extremes,
                 const RandomKey& key, std::span<Real> row, std::span<Real> noise);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/model/image_layers.h"
+#include "core/model/sparse_layer.h"
 #include "core/nn/init.h"
 
 LATENT_NUMERICS_BEGIN
@@ -13,18 +14,6 @@ void AddLabelBias(std::size_t classes, ParameterSet* parameters, NetworkLayer& l
   if (classes == 0) return;
   const std::size_t biases = parameters->segment(layer.bias).rows;
   layer.label_bias = parameters->Add(layer.name + ".label_bias", classes, biases, false);
-}
-
-// Of convolutions all places share a class's biases.
-void AddBiasesOf(ConstMatrix table, RowClasses classes, Matrix y) {
-  assert(y.rows == classes.rows.size() * classes.factor);
-  for (std::size_t r = 0; r < y.rows; ++r) {
-    const std::span<const Real> biases = table.row(classes.rows[r / classes.factor]);
-    const std::span<Real> row = y.row(r);
-    for (std::size_t place = 0; place < row.size(); place += biases.size()) {
-      for (std::size_t i = 0; i < biases.size(); ++i) row[place + i] += biases[i];
-    }
-  }
 }
 
 }  // namespace
@@ -104,9 +93,32 @@ void DrawWeights(const NetworkLayer& layer, std::uint64_t seed, ParameterSet& pa
   }
 }
 
+void LayerRunner::operator()(const NetworkLayer& layer, ConstMatrix x, Matrix y) const {
+  if (skipper == nullptr) {
+    RunLayer(layer, parameters, packed, x, y, {.rows = classes});
+  } else {
+    RunLayerSkippingZeros(layer, parameters, packed, x, y, classes, *skipper);
+  }
+}
+
 void RunLayer(const NetworkLayer& layer, const ParameterSet& parameters,
               const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y, RowClasses classes) {
   RunAffine(layer, parameters, packed, x, y, classes, layer.activation);
+}
+
+void AddLabelBiases(const NetworkLayer& layer, const ParameterSet& parameters, RowClasses classes,
+                    Matrix y) {
+  if (!layer.label_bias) return;
+  const ConstMatrix table = parameters.matrix(*layer.label_bias);
+  assert(y.rows == classes.rows.size() * classes.factor);
+  for (std::size_t r = 0; r < y.rows; ++r) {
+    const std::span<const Real> biases = table.row(classes.rows[r / classes.factor]);
+    const std::span<Real> row = y.row(r);
+    // Of convolutions all places share a class's biases.
+    for (std::size_t place = 0; place < row.size(); place += biases.size()) {
+      for (std::size_t i = 0; i < biases.size(); ++i) row[place + i] += biases[i];
+    }
+  }
 }
 
 void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
@@ -125,7 +137,7 @@ void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
     ConvolutionForward(*layer.convolution, x, weights, bias, activation, y);
   }
   if (!layer.label_bias) return;
-  AddBiasesOf(parameters.matrix(*layer.label_bias), classes, y);
+  AddLabelBiases(layer, parameters, classes, y);
   Activate(last, y);
 }
 

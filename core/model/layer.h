@@ -16,6 +16,7 @@
 #include "core/nn/convolution.h"
 #include "core/nn/dense.h"
 #include "core/nn/matrix.h"
+#include "core/nn/sparse_batch.h"
 #include "latent/v1/spec.pb.h"
 
 LATENT_NUMERICS_BEGIN
@@ -71,15 +72,19 @@ void RunAffine(const NetworkLayer& layer, const ParameterSet& parameters,
                const std::vector<DensePacked>& packed, ConstMatrix x, Matrix y, RowClasses classes,
                Activation activation = Activation::kIdentity);
 
-// RunLayer with a model's parameters, over rows of some classes.
+// Adds each row's label_bias, if the layer has one, to outputs that wait for their function.
+void AddLabelBiases(const NetworkLayer& layer, const ParameterSet& parameters, RowClasses classes,
+                    Matrix y);
+
+// RunLayer with a model's parameters, over rows of some classes; with `skipper`
+// RunLayerSkippingZeros (sparse_layer.h).
 struct LayerRunner {
   const ParameterSet& parameters;
   const std::vector<DensePacked>& packed;
   std::span<const std::uint32_t> classes = {};
+  ZeroSkipper* skipper = nullptr;
 
-  void operator()(const NetworkLayer& layer, ConstMatrix x, Matrix y) const {
-    RunLayer(layer, parameters, packed, x, y, {.rows = classes});
-  }
+  void operator()(const NetworkLayer& layer, ConstMatrix x, Matrix y) const;
 };
 
 LATENT_NUMERICS_END

@@ -40,26 +40,42 @@ void PassContext::Attach(LayerPass& pass, const NetworkLayer& layer, const Align
   pass.layer = &layer;
   pass.row_factor = factor;
   pass.input = input;
-  pass.output.Resize(max_batch * factor * layer.outputs);
+  if (input == row_buffer) pass.sparse = sparse.get();
+  const std::size_t outputs = pass.sample == nullptr ? layer.outputs : pass.sample->most();
+  pass.output.Resize(max_batch * factor * outputs);
   if (DerivativeNeedsInput(layer.activation)) {
     pass.inner.Resize(max_batch * factor * layer.outputs);
   }
-  pass.delta.Resize(max_batch * factor * layer.outputs);
+  pass.delta.Resize(max_batch * factor * outputs);
   pass.ResizePacked(max_batch);
 }
 
 void PassContext::Run(LayerPass& pass, std::size_t first, std::size_t count) const {
   const std::size_t begin = first * pass.row_factor;
   const std::size_t n = count * pass.row_factor;
-  const ConstMatrix x = pass.Input(rows).slice_rows(begin, n);
   const Matrix y = pass.View(pass.output, rows).slice_rows(begin, n);
   const RowClasses row_classes = ClassesOf(first, count, pass.row_factor);
-  if (!DerivativeNeedsInput(pass.layer->activation)) {
-    RunLayer(*pass.layer, parameters, packed, x, y, row_classes);
-    return;
+  const bool keeps_inner = DerivativeNeedsInput(pass.layer->activation);
+  const Matrix inner = keeps_inner ? pass.View(pass.inner, rows).slice_rows(begin, n) : y;
+  if (pass.sparse != nullptr) {
+    const ConstMatrix weights = parameters.matrix(pass.layer->weight);
+    const std::span<const Real> bias = parameters.span(pass.layer->bias);
+    for (std::size_t r = 0; r < n; ++r) {
+      SparseRowForward(pass.sparse->settled(begin + r), weights, bias, inner.row(r));
+    }
+    AddLabelBiases(*pass.layer, parameters, row_classes, inner);
+    if (!keeps_inner) Activate(pass.layer->activation, y);
+  } else {
+    const ConstMatrix x = pass.Input(rows).slice_rows(begin, n);
+    if (pass.sample != nullptr) {
+      DenseForward(x, pass.sample->forward(), pass.sample->bias(), Activation::kIdentity, y);
+    } else if (!keeps_inner) {
+      RunLayer(*pass.layer, parameters, packed, x, y, row_classes);
+    } else {
+      RunAffine(*pass.layer, parameters, packed, x, inner, row_classes);
+    }
   }
-  const Matrix inner = pass.View(pass.inner, rows).slice_rows(begin, n);
-  RunAffine(*pass.layer, parameters, packed, x, inner, row_classes);
+  if (!keeps_inner) return;
   std::copy_n(inner.data, n * inner.columns, y.data);
   Activate(pass.layer->activation, y);
 }
@@ -107,6 +123,7 @@ const PackedMatrix& PassContext::BackwardWeights(const NetworkLayer& layer) cons
 void PassContext::BackwardData(const LayerPass& upper, std::size_t begin, const NtOptions& options,
                                Matrix dx) const {
   const ConstMatrix dy = upper.View(upper.delta, rows).slice_rows(begin, dx.rows);
+  if (upper.sample != nullptr) return DenseBackwardData(dy, upper.sample->backward(), options, dx);
   const PackedMatrix& weights = BackwardWeights(*upper.layer);
   if (!upper.layer->convolution) {
     DenseBackwardData(dy, weights, options, dx);

@@ -5,14 +5,17 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
+#include "core/model/column_sample.h"
 #include "core/model/layer.h"
 #include "core/model/penalty.h"
 #include "core/model/training_pass.h"
 #include "core/nn/aligned_buffer.h"
 #include "core/nn/gemm.h"
+#include "core/nn/sparse_batch.h"
 
 LATENT_NUMERICS_BEGIN
 
@@ -22,6 +25,10 @@ struct LayerPass {
   const NetworkLayer* layer = nullptr;
   std::size_t row_factor = 1;            // rows for each row of the batch: 1, or the draws
   const AlignedBuffer* input = nullptr;  // what the layer reads
+  // If not null, what it reads in place of `input`.
+  const SparseBatch* sparse = nullptr;
+  // If not null, the only outputs that it has; of dense layers with their own weights.
+  const ColumnSample* sample = nullptr;
   LayerPenalty penalty;
   // Gradient by each output that a term has ready, [batch x outputs]; or null.
   const AlignedBuffer* slopes = nullptr;
@@ -32,8 +39,9 @@ struct LayerPass {
   AlignedBuffer delta;   // gradient before the activation
   PackedMatrix packed;   // one row a place: deltas, of a transposed layer inputs
 
+  std::size_t outputs() const { return sample == nullptr ? layer->outputs : sample->size(); }
   Matrix View(const AlignedBuffer& buffer, std::size_t batch_rows) const {
-    return {buffer.data(), batch_rows * row_factor, layer->outputs};
+    return {buffer.data(), batch_rows * row_factor, outputs()};
   }
   // What f' is computed from.
   Matrix SlopeValues(std::size_t batch_rows) const {
@@ -46,13 +54,16 @@ struct LayerPass {
   // its columns) what `packed` holds, on the left the rest.
   ConstMatrix Right(std::size_t batch_rows) const {
     const ConstMatrix whole = layer->transposed ? Input(batch_rows) : View(delta, batch_rows);
-    return {whole.data, whole.rows * layer->places(), layer->narrow()};
+    return {whole.data, whole.rows * layer->places(), narrow()};
   }
   ConstMatrix Left(std::size_t batch_rows) const {
     return layer->transposed ? View(delta, batch_rows) : Input(batch_rows);
   }
+  std::size_t narrow() const { return sample == nullptr ? layer->narrow() : sample->size(); }
+  // Of sparse rows the gradient reads the deltas themselves.
+  bool packs() const { return sparse == nullptr; }
   void ResizePacked(std::size_t batch_rows) {
-    packed.Resize(batch_rows * row_factor * layer->places(), layer->narrow());
+    if (packs()) packed.Resize(batch_rows * row_factor * layer->places(), narrow());
   }
   // Rows first, first + 1, ... of the gradient by W, when all deltas are packed.
   void WeightGradient(std::size_t batch_rows, std::size_t first, bool accumulate, Matrix dw) const;
@@ -112,6 +123,9 @@ struct PassContext {
   const std::vector<DensePacked>& packed;
   std::size_t max_batch;
   std::size_t columns = 0;
+  // Rows that stay sparse, or null; and the buffer in whose place layers read them.
+  std::unique_ptr<SparseBatch> sparse;
+  const AlignedBuffer* row_buffer = nullptr;
   Batch batch;
   std::size_t rows = 0;                // of the batch
   std::vector<std::uint32_t> classes;  // of its rows; empty without a condition

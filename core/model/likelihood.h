@@ -5,6 +5,7 @@
 #define LATENT_CORE_MODEL_LIKELIHOOD_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,6 +36,16 @@ class RowLikelihood {
   // parameters (may be the same span as `parameters`), and cells = the term of each cell.
   virtual double Nats(std::span<const Real> parameters, std::span<const Real> target, Real scale,
                       std::span<Real> gradient, std::span<Real> cells = {}) const = 0;
+  // Whether cells of 0 add nothing that SparseNats would miss.
+  virtual bool takes_sparse() const { return false; }
+  // Nats of a row by its cells that are not 0, at `columns`, to the same bits; `gradient` is not
+  // empty.
+  virtual double SparseNats(std::span<const Real> /*parameters*/,
+                            std::span<const std::uint32_t> /*columns*/,
+                            std::span<const Real> /*target*/, Real /*scale*/,
+                            std::span<Real> /*gradient*/) const {
+    return 0;
+  }
   // The mean of each cell, scaled units, in place.
   virtual void ToMean(std::span<Real> parameters) const = 0;
   // A draw of each cell around its mean, scaled units, in place. `noise` is scratch of its size.

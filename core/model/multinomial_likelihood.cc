@@ -15,6 +15,13 @@ class MultinomialLikelihood final : public RowLikelihood {
     return SoftmaxNats(parameters, target, scale, gradient, cells);
   }
 
+  bool takes_sparse() const override { return true; }
+  double SparseNats(std::span<const Real> parameters, std::span<const std::uint32_t> columns,
+                    std::span<const Real> target, Real scale,
+                    std::span<Real> gradient) const override {
+    return SparseSoftmaxNats(parameters, columns, target, scale, gradient);
+  }
+
   void ToMean(std::span<Real> parameters) const override { Softmax(parameters); }
 
   // One draw from all columns: that cell is 1, the others 0.

@@ -3,6 +3,7 @@
 #ifndef LATENT_CORE_MODEL_SOFTMAX_H_
 #define LATENT_CORE_MODEL_SOFTMAX_H_
 
+#include <cstdint>
 #include <span>
 
 #include "core/nn/matrix.h"
@@ -14,6 +15,9 @@ LATENT_NUMERICS_BEGIN
 // `logits`), and cells = the term of each cell. At least one logit.
 double SoftmaxNats(std::span<const Real> logits, std::span<const Real> target, Real scale,
                    std::span<Real> gradient, std::span<Real> cells);
+// Likewise of a row's cells that are not 0, at `columns`; `gradient` is not empty. The same bits.
+double SparseSoftmaxNats(std::span<const Real> logits, std::span<const std::uint32_t> columns,
+                         std::span<const Real> target, Real scale, std::span<Real> gradient);
 // Logits to probabilities, in place.
 void Softmax(std::span<Real> logits);
 // Probabilities to a draw from them, in place: one cell is 1, the others 0. `uniform` in [0, 1).

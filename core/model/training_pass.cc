@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/thread_pool.h"
+#include "core/model/sparse_layer.h"
 #include "core/model/training_state.h"
 #include "core/nn/dense.h"
 
@@ -14,6 +15,7 @@ namespace {
 
 // Threads keep off each other's cache lines.
 constexpr std::size_t kVectorRows = 16;
+constexpr std::size_t kSparseRows = 48;
 // Packing writes 16 columns together.
 constexpr std::size_t kPackRows = PackedMatrix::kPanelColumns;
 // A slab of a dense layer's weights is this many rows, a multiple of the kernel's six and of those
@@ -38,7 +40,7 @@ double MeanOf(const std::vector<double>& values, std::size_t rows) {
 }  // namespace
 
 TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t batch_limit,
-                           std::size_t threads, bool keep_latent_space)
+                           std::size_t threads, bool keep_latent_space, std::size_t sparse_cells)
     : PassContext(model_parts->spec, model_parts->parameters, model_parts->packed, batch_limit),
       parts(*model_parts),
       corrupts(ChangesRows(parts.spec.corruption())),
@@ -46,8 +48,9 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
       keeps_codes(keep_latent_space),
       own_input(corrupts || !parts.scaling.invertible() || parts.likelihood->takes_missing()) {
   columns = parts.statistics.mean.size();
-  target.Resize(max_batch * columns);
-  if (own_input) noisy.Resize(max_batch * columns);
+  AttachSparse(sparse_cells);
+  if (!sparse_target) target.Resize(max_batch * columns);
+  if (own_input && !sparse) noisy.Resize(max_batch * columns);
   if (parts.condition.classes() > 0) classes.resize(max_batch);
   AttachLayers();
   draw_nats.resize(max_batch * latent->row_factor());
@@ -56,6 +59,19 @@ TrainingPass::State::State(ComposedAutoencoder::Parts* model_parts, std::size_t 
   if (const auto learned = parts.likelihood->learned()) {
     learned_sums.resize(parts.parameters.segment(*learned).rows);
   }
+}
+
+void TrainingPass::State::AttachSparse(std::size_t sparse_cells) {
+  if (sparse_cells == 0 || !ReadsSparseRows(parts.spec)) return;
+  sparse = std::make_unique<SparseBatch>();
+  sparse->Reserve(max_batch, columns, sparse_cells);
+  own_input = true;
+  row_buffer = &noisy;
+  sparse_target = parts.likelihood->takes_sparse();
+  const NetworkLayer& output = parts.network.decoder.back();
+  const std::size_t wanted = parts.spec.likelihood().multinomial().sampled_columns();
+  if (wanted == 0 || output.convolution) return;
+  sample = std::make_unique<ColumnSample>(columns, wanted, sparse_cells, output.inputs);
 }
 
 void TrainingPass::State::AttachLayers() {
@@ -81,6 +97,7 @@ void TrainingPass::State::AttachLayers() {
   input = latent->decoder_input();
   decoder = std::vector<LayerPass>(network.decoder.size());
   for (std::size_t i = 0; i < decoder.size(); ++i) {
+    if (i + 1 == decoder.size()) decoder[i].sample = sample.get();
     Attach(decoder[i], network.decoder[i], input, factor);
     if (i + 1 < decoder.size()) decoder[i].penalty = *penalty++;
     input = &decoder[i].output;
@@ -113,21 +130,34 @@ void TrainingPass::State::AssignGradients(std::size_t threads, const std::set<st
     uses[pass->layer->bias].owner = pass;
     if (pass->layer->label_bias) uses[*pass->layer->label_bias].owner = pass;
   }
+  touched.resize(segments.size());
+  for (const LayerPass* pass : layers) {
+    if (pass->sparse != nullptr) touched[pass->layer->weight].resize(columns);
+  }
   ranges.resize(threads);
   for (std::size_t t = 0; t < threads; ++t) {
     for (std::size_t i = 0; i < segments.size(); ++i) {
       if (kept.contains(i)) continue;
       const ParameterSegment& s = segments[i];
       if (!s.trained) continue;
+      const auto add = [&](std::size_t first, std::size_t count) {
+        ranges[t].push_back({.segment = i,
+                             .first_row = first,
+                             .rows = count,
+                             .offset = s.offset + first * s.columns,
+                             .size = count * s.columns});
+      };
+      if (!touched[i].empty()) {
+        // In turn, because some columns have far more cells than others, often next to each other.
+        for (std::size_t first = t * kSparseRows; first < s.rows; first += threads * kSparseRows) {
+          add(first, std::min(kSparseRows, s.rows - first));
+        }
+        continue;
+      }
       const auto [first, count] = Share(s.rows, threads, t, s.matrix ? kPackRows : kVectorRows);
       const std::size_t slab = SlabRows(i);
       for (std::size_t done = 0; done < count; done += slab) {
-        const std::size_t rows_now = std::min(slab, count - done);
-        ranges[t].push_back({.segment = i,
-                             .first_row = first + done,
-                             .rows = rows_now,
-                             .offset = s.offset + (first + done) * s.columns,
-                             .size = rows_now * s.columns});
+        add(first + done, std::min(slab, count - done));
       }
     }
   }
@@ -150,8 +180,9 @@ std::vector<LayerPass*> TrainingPass::State::Layers() {
 }
 
 TrainingPass::TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads,
-                           bool keep_latent_space)
-    : state_(std::make_unique<State>(model->parts_.get(), max_batch, threads, keep_latent_space)) {
+                           bool keep_latent_space, std::size_t sparse_cells)
+    : state_(std::make_unique<State>(model->parts_.get(), max_batch, threads, keep_latent_space,
+                                     sparse_cells)) {
   model->parts_->pack_backward = true;
   model->parts_->PackAll();
 }
@@ -180,19 +211,36 @@ void TrainingPass::Begin(const Batch& batch) {
   s.noise_seed = SeedFor(RandomPurpose::kCorruption, batch.seed);
   s.draw_seed = SeedFor(RandomPurpose::kTrainingDraws, batch.seed);
   s.cell_seed = SeedFor(RandomPurpose::kBinarise, batch.seed);
+  if (s.sparse) s.sparse->Take(batch.rows, batch.indices);
+  if (s.sample) {
+    s.sample->Draw({.seed = SeedFor(RandomPurpose::kColumnSample, batch.seed),
+                    .stream = static_cast<std::uint32_t>(batch.epoch),
+                    .sample = batch.update},
+                   batch.rows, batch.indices);
+  }
   s.latent->Begin();
   if (s.contraction) s.contraction->Begin();
   for (LayerPass* pass : s.layers) pass->ResizePacked(s.rows);
 }
 
 std::size_t TrainingPass::phases() const {
-  return state_->coupled.empty() ? std::size_t{1} : std::size_t{kPhases};
+  const std::size_t before = state_->sample ? 1 : 0;
+  return before + (state_->coupled.empty() ? std::size_t{1} : std::size_t{kPhases});
 }
 
 void TrainingPass::RunPhase(std::size_t phase, std::size_t thread, std::size_t first,
                             std::size_t count) {
   State& s = *state_;
   const bool all = s.coupled.empty();
+  if (s.sample) {
+    const NetworkLayer& output = s.parts.network.decoder.back();
+    const ParameterSet& parameters = s.parts.parameters;
+    if (phase == 0) {
+      return s.sample->Pack(parameters.matrix(output.weight), parameters.span(output.bias), thread,
+                            s.ranges.size());
+    }
+    --phase;
+  }
   if (phase == kCoupling) {
     for (RowCoupled* term : s.coupled) term->Couple(thread, s.ranges.size());
   }
@@ -249,6 +297,9 @@ void TrainingPass::Gradient(const ParameterRange& range) {
   if (owner.layer->label_bias == range.segment) {
     return s.LabelGradient(owner, range.first_row, Matrix(out, range.rows, segment.columns));
   }
+  if (!segment.matrix && owner.sample != nullptr) {
+    return s.SampledBiasGradient(owner, range, {out, range.size});
+  }
   if (!segment.matrix) {
     // Of convolutions all places share a bias.
     const Matrix deltas = owner.View(owner.delta, s.rows);
@@ -258,12 +309,20 @@ void TrainingPass::Gradient(const ParameterRange& range) {
     return;
   }
   const Matrix dw(out, range.rows, segment.columns);
+  if (owner.sparse != nullptr) return s.SparseGradient(owner, range, dw);
+  if (owner.sample != nullptr) return s.SampledGradient(owner, range, dw);
   owner.WeightGradient(s.rows, range.first_row, false, dw);
   // y = x Wᵀ adds dYᵀ X to dW: the borrower's deltas stand where the owner's inputs do.
   if (use.borrower != nullptr) use.borrower->WeightGradient(s.rows, range.first_row, true, dw);
   for (const WeightTerm* term : s.weight_terms) {
     term->AddGradient(range.segment, range.first_row, dw);
   }
+}
+
+std::span<const std::uint8_t> TrainingPass::touched(const ParameterRange& range) const {
+  const std::vector<std::uint8_t>& rows = state_->touched[range.segment];
+  if (rows.empty()) return {};
+  return std::span(rows).subspan(range.first_row, range.rows);
 }
 
 std::span<std::uint64_t> TrainingPass::counters() { return state_->latent->counters(); }
@@ -291,15 +350,19 @@ bool TrainingPass::packs_ranges() const {
 
 void TrainingPass::PackRange(const ParameterRange& range) {
   if (!state_->parts.parameters.segment(range.segment).matrix) return;
+  if (!state_->ReadsPacked(range.segment)) return;
   state_->parts.PackWeight(range.segment, range.first_row, range.rows);
 }
 
-void TrainingPass::RefreshPacked(std::size_t thread) {
-  ComposedAutoencoder::Parts& parts = state_->parts;
+void TrainingPass::RefreshPacked(std::size_t thread) { state_->Pack(thread, true); }
+
+void TrainingPass::RefreshServing(std::size_t thread) { state_->Pack(thread, false); }
+
+void TrainingPass::State::Pack(std::size_t thread, bool read_in_steps) {
   const std::span<const ParameterSegment> segments = parts.parameters.segments();
   for (std::size_t i = 0; i < segments.size(); ++i) {
-    if (!segments[i].matrix || !segments[i].trained) continue;
-    const auto [first, count] = Share(segments[i].rows, state_->ranges.size(), thread, kPackRows);
+    if (!segments[i].matrix || !segments[i].trained || ReadsPacked(i) != read_in_steps) continue;
+    const auto [first, count] = Share(segments[i].rows, ranges.size(), thread, kPackRows);
     if (count > 0) parts.PackWeight(i, first, count);
   }
 }

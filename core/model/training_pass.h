@@ -26,7 +26,8 @@ struct Batch {
   std::span<const std::uint64_t> indices;  // the batch's rows, in order; 1 to max_batch
   std::uint64_t seed = 0;                  // with epoch and index, the key of a row's noise
   std::uint64_t epoch = 0;
-  double beta = 1;  // weight of the KL term now; ignored without one
+  std::uint64_t update = 0;  // with seed and epoch, the key of what is drawn for the batch
+  double beta = 1;           // weight of the KL term now; ignored without one
   // What the mean KL shall be now, nats; ignored where the objective has no capacity.
   double capacity = 0;
 };
@@ -66,9 +67,11 @@ struct ParameterRange {
 class TrainingPass {
  public:
   // `model` must outlive this. Batches hold at most `max_batch` rows; `threads` fixes ranges(),
-  // which leave out what makes codes if the latent space is kept.
+  // which leave out what makes codes if the latent space is kept. Where rows come sparse,
+  // `sparse_cells` > 0 is the most cells that a batch has, and models for which ReadsSparseRows
+  // (sparse_layer.h) read them as they are.
   TrainingPass(ComposedAutoencoder* model, std::size_t max_batch, std::size_t threads,
-               bool keep_latent_space = false);
+               bool keep_latent_space = false, std::size_t sparse_cells = 0);
   ~TrainingPass();
   TrainingPass(const TrainingPass&) = delete;
   TrainingPass& operator=(const TrainingPass&) = delete;
@@ -80,7 +83,8 @@ class TrainingPass {
 
   // Names the batch; `batch` and what it views must live until the next Begin.
   void Begin(const Batch& batch);
-  // 1, or 3 (forward, coupling, backward) where a row's loss depends on the batch's other rows.
+  // 1, or 3 (forward, coupling, backward) where a row's loss depends on the batch's other rows; and
+  // one more, before them, where the softmax is taken over some columns alone.
   // Between two phases, and after the last, stands a barrier.
   std::size_t phases() const;
   // One thread's share: rows [first, first + count) of the batch. Together the phases do noise,
@@ -95,6 +99,9 @@ class TrainingPass {
   std::span<const ParameterRange> ranges(std::size_t thread) const;
   // Writes that part of gradient().
   void Gradient(const ParameterRange& range);
+  // By row of that part, whether it has a gradient at all: of weights that read sparse rows. Empty
+  // for others. After Gradient.
+  std::span<const std::uint8_t> touched(const ParameterRange& range) const;
   // As long as model.parameters().values(); padding is 0.
   std::span<Real> gradient();
 
@@ -109,8 +116,10 @@ class TrainingPass {
   void ApplyConstraints(std::size_t thread);
   // False if ApplyConstraints does nothing, so that its barrier can be left out.
   bool has_constraints() const;
-  // After all parameters are final: this thread's share of the layouts that kernels read.
+  // After all parameters are final: this thread's share of the layouts that the next step reads.
   void RefreshPacked(std::size_t thread);
+  // Likewise what the model reads as well, before it is asked anything.
+  void RefreshServing(std::size_t thread);
   // Whether nobody reads those layouts or changes parameters once gradients are under way; then
   // PackRange of every range, each as soon as its parameters are final, is as good.
   bool packs_ranges() const;

@@ -8,6 +8,7 @@
 
 #include "core/model/autoencoder.h"
 #include "core/nn/aligned_buffer.h"
+#include "core/nn/sparse_batch.h"
 
 LATENT_NUMERICS_BEGIN
 
@@ -20,6 +21,7 @@ struct Workspace::Buffers {
   std::array<AlignedBuffer, 4> latent;  // what a latent computes on the way
   AlignedBuffer variance;
   std::vector<std::uint32_t> classes;  // of conditional models' rows
+  ZeroSkipper skipper;  // of rows that are 0 almost everywhere
 };
 
 LATENT_NUMERICS_END

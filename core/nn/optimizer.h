@@ -35,6 +35,10 @@ struct AdamState {
 //   w -= lr decay w;  m = b1 m + (1-b1) g;  v = b2 v + (1-b2) g^2;
 //   w -= lr (m / (1-b1^t)) / (sqrt(v / (1-b2^t)) + eps)
 void ApplyAdam(const AdamUpdate& update, const AdamState& state);
+// Likewise to those rows alone, of touched.size() equal ones, for which `touched` is not 0: the
+// others' weights and moments stay as they are (lazy Adam).
+void ApplyAdamToRows(const AdamUpdate& update, std::span<const std::uint8_t> touched,
+                     const AdamState& state);
 
 // One update's constants of gradient descent with momentum.
 struct SgdUpdate {

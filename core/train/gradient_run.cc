@@ -8,6 +8,7 @@
 #include "core/base/random.h"
 #include "core/base/status.h"
 #include "core/nn/optimizer.h"
+#include "core/nn/sparse_batch.h"
 #include "core/train/schedule.h"
 
 namespace latent {
@@ -19,6 +20,11 @@ constexpr std::uint64_t kOrderPurpose = 0x6f72646572;
 std::size_t BatchRows(const v1::TrainingPlan& plan) {
   return static_cast<std::size_t>(std::min<std::uint64_t>(
       plan.training().solver().gradient().batch_size(), plan.data().train_rows()));
+}
+
+// The most cells that a batch may have; 0 of dense rows.
+std::size_t SparseCells(const RowsView& rows, std::size_t batch) {
+  return rows.sparse() ? std::max<std::size_t>(1, MostCells(rows, batch)) : 0;
 }
 
 bool AllFinite(std::span<const Real> numbers) {
@@ -36,7 +42,7 @@ GradientRun::GradientRun(const v1::TrainingPlan& plan, const Dataset& data,
       rows_(RowsFor(plan.architecture(), data, v1::PART_TRAIN)),
       model_(std::move(model)),
       pass_(model_.get(), BatchRows(plan), plan.training().threads(),
-            plan.training().warm_start().keep_latent_space()),
+            plan.training().warm_start().keep_latent_space(), SparseCells(rows_, BatchRows(plan))),
       validation_(RowsFor(plan.architecture(), data, v1::PART_VALIDATION)),
       has_validation_(data.rows(v1::PART_VALIDATION).rows > 0),
       norm_blocks_(NormBlocks(weights().size())),
@@ -110,6 +116,7 @@ absl::Status GradientRun::Step(ThreadPool& pool) {
   batch.indices = std::span(order_).subspan(static_cast<std::size_t>(state_.cursor), count);
   batch.seed = plan_.training().seed();
   batch.epoch = state_.epoch;
+  batch.update = update;
   if (plan_.architecture().objective().has_elbo()) {
     const v1::ElboObjective& elbo = plan_.architecture().objective().elbo();
     batch.beta = KlWeight(elbo, update, plan_.total_updates());
@@ -208,11 +215,17 @@ void GradientRun::UpdateAdam(std::span<const ParameterRange> ranges, double grad
   for (const ParameterRange& range : ranges) {
     const bool decays = model_->parameters().segment(range.segment).matrix;
     update.weight_decay = decays ? adam.weight_decay() : 0;
-    ApplyAdam(update,
-              {.weights = weights().subspan(range.offset, range.size),
-               .gradients = pass_.gradient().subspan(range.offset, range.size),
-               .first_moment = std::span(state_.first_moment).subspan(range.offset, range.size),
-               .second_moment = std::span(state_.second_moment).subspan(range.offset, range.size)});
+    const AdamState state = {
+        .weights = weights().subspan(range.offset, range.size),
+        .gradients = pass_.gradient().subspan(range.offset, range.size),
+        .first_moment = std::span(state_.first_moment).subspan(range.offset, range.size),
+        .second_moment = std::span(state_.second_moment).subspan(range.offset, range.size)};
+    const std::span<const std::uint8_t> touched = pass_.touched(range);
+    if (adam.lazy() && !touched.empty()) {
+      ApplyAdamToRows(update, touched, state);
+    } else {
+      ApplyAdam(update, state);
+    }
   }
 }
 
@@ -259,6 +272,7 @@ absl::Status GradientRun::ObserveStart(ThreadPool& pool) {
 }
 
 absl::Status GradientRun::ObserveValidation(ThreadPool& pool) {
+  pool.Run([&](std::size_t thread) { pass_.RefreshServing(thread); });
   const double objective = validation_.Objective(*model_, plan_.training().seed(), pool);
   if (!std::isfinite(objective)) return NotFinite(state_.step, "term validation objective");
   state_.validation = objective;
@@ -370,8 +384,8 @@ v1::TrainProgress GradientRun::Progress() const {
 absl::StatusOr<TrainResult> GradientRun::Finish() {
   if (!state_.best_weights.empty()) {
     std::copy(state_.best_weights.begin(), state_.best_weights.end(), weights().begin());
-    model_->RefreshPacked();
   }
+  model_->RefreshPacked();
   TrainResult result;
   result.progress = Progress();
   switch (state_.end) {

@@ -156,6 +156,19 @@ void CheckCodePenalties(const v1::ModelSpec& model, FieldErrors& errors) {
 }
 
 void CheckMultinomial(const v1::ModelSpec& model, const DatasetInfo& data, FieldErrors& errors) {
+  const std::uint32_t sampled = model.likelihood().multinomial().sampled_columns();
+  CheckCount(Path("likelihood.multinomial.sampled_columns"), sampled, 0, kMaxUnits, errors);
+  if (sampled > 0) {
+    CheckStaysSparse(Path("likelihood.multinomial.sampled_columns"), "0", model, data, errors);
+    if (model.decoder().has_output()) {
+      errors.Add(Path("likelihood.multinomial.sampled_columns"),
+                 "needs a dense last layer; use 0, or leave decoder.output out");
+    }
+    if (model.condition().has_label() && model.decoder().layers_size() == 0) {
+      errors.Add(Path("likelihood.multinomial.sampled_columns"),
+                 "needs a last layer that reads no labels; use 0, or give the decoder a hidden layer");
+    }
+  }
   if (model.scaling().has_standardise()) {
     errors.Add(Path("likelihood.multinomial"),
                "expected rows that are not negative, but standardised rows are; use scaling l2_row "

@@ -96,6 +96,10 @@ void CheckSolver(const v1::Solver& solver, const v1::ModelSpec& model, const Dat
                  FieldErrors& errors) {
   if (solver.has_pca()) return CheckPca(model, data, errors);
   if (solver.has_ease()) return CheckEase(model, solver.ease(), errors);
+  if (solver.gradient().optimizer().adam().lazy()) {
+    CheckStaysSparse("spec.training.solver.gradient.optimizer.adam.lazy", "false", model, data,
+                     errors);
+  }
   if (!model.latent().has_none()) return;
   errors.Add("spec.architecture.latent.none",
              "a model without a code is found in closed form; choose training.solver.ease, or "

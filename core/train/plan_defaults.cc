@@ -117,6 +117,7 @@ void FillLikelihood(const DatasetInfo& data, const v1::ModelSpec& model, v1::Lik
     LATENT_DEFAULT(*out.mutable_gaussian(), learned_variance, false);
     LATENT_DEFAULT(*out.mutable_gaussian(), variance, 1);
   }
+  if (out.has_multinomial()) LATENT_DEFAULT(*out.mutable_multinomial(), sampled_columns, 0);
   if (out.has_mixed()) {
     v1::MixedLikelihood& mixed = *out.mutable_mixed();
     LATENT_DEFAULT(mixed, learned_variance, false);
@@ -195,6 +196,7 @@ void FillOptimizer(v1::Optimizer& optimizer) {
   LATENT_DEFAULT(adam, beta2, 0.999);
   LATENT_DEFAULT(adam, epsilon, 1e-8);
   LATENT_DEFAULT(adam, weight_decay, 1e-5);
+  LATENT_DEFAULT(adam, lazy, false);
 }
 
 void FillSchedule(v1::Schedule& schedule) {

@@ -2,6 +2,9 @@
 #ifndef LATENT_CORE_TRAIN_PLAN_PARTS_H_
 #define LATENT_CORE_TRAIN_PLAN_PARTS_H_
 
+#include <cstdint>
+#include <string_view>
+
 #include "core/base/status.h"
 #include "core/data/dataset.h"
 #include "core/model/presets.h"
@@ -45,6 +48,10 @@ void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environ
 // What the weights of a warm start ask of the plan.
 void CheckWarmStart(const v1::TrainingPlan& plan, const WarmSource& source, const DatasetInfo& data,
                     FieldErrors& errors);
+// One error for `path` unless training reads sparse rows as they are, see sparse_layer.h; `instead`
+// is the field's value that needs no such thing.
+void CheckStaysSparse(std::string_view path, std::string_view instead, const v1::ModelSpec& model,
+                      const DatasetInfo& data, FieldErrors& errors);
 // What the solver asks of the rest.
 void CheckSolver(const v1::Solver& solver, const v1::ModelSpec& model, const DatasetInfo& data,
                  FieldErrors& errors);

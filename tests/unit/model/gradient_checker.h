@@ -32,12 +32,16 @@ inline constexpr Tolerance kKinkedImages = {1e-5, 1e-4};
 
 class GradientChecker {
  public:
-  GradientChecker(const v1::ModelSpec& spec, double beta, UniformRows data = {kRows, kColumns})
+  // `sparse`: the pass sees the cells of the data that are not 0.
+  GradientChecker(const v1::ModelSpec& spec, double beta, UniformRows data = {kRows, kColumns},
+                  bool sparse = false)
       : data_(std::move(data)),
         labels_(SomeLabels(data_.rows.rows)),
+        cells_(data_.rows),
         model_(MakeModel(spec, data_.rows)),
         beta_(beta),
-        batch_(model_.get(), RowsView(data_.rows).WithLabels(labels_)) {
+        batch_(model_.get(),
+               (sparse ? cells_.view() : RowsView(data_.rows)).WithLabels(labels_)) {
     // Off the symmetric start, so that no bias is 0 and no gradient vanishes by luck.
     std::vector<double> noise(model_->parameters().values().size());
     FillNormal({.seed = 11}, noise);
@@ -94,6 +98,7 @@ class GradientChecker {
 
   UniformRows data_;
   std::vector<std::int32_t> labels_;
+  SparseCopy cells_;
   std::unique_ptr<ComposedAutoencoder> model_;
   double beta_;
   double analytic_beta_ = beta_;

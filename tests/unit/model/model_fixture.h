@@ -17,6 +17,7 @@
 #include "core/model/composed_autoencoder.h"
 #include "core/model/network.h"
 #include "core/model/training_pass.h"
+#include "core/nn/sparse_batch.h"
 #include "google/protobuf/text_format.h"
 
 LATENT_NUMERICS_BEGIN
@@ -47,6 +48,27 @@ inline std::vector<std::int32_t> SomeLabels(std::size_t rows) {
   return labels;
 }
 
+// The cells of a matrix that are not 0.
+struct SparseCopy {
+  explicit SparseCopy(ConstMatrix rows) : offsets(1, 0), count(rows.rows), columns(rows.columns) {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      for (std::size_t c = 0; c < rows.columns; ++c) {
+        if (rows(r, c) == 0) continue;
+        indices.push_back(static_cast<std::uint32_t>(c));
+        values.push_back(rows(r, c));
+      }
+      offsets.push_back(indices.size());
+    }
+  }
+  RowsView view() const {
+    return RowsView(SparseRows{offsets.data(), indices.data(), values.data(), count, columns});
+  }
+  std::vector<std::uint64_t> offsets;
+  std::vector<std::uint32_t> indices;
+  std::vector<Real> values;
+  std::size_t count, columns;
+};
+
 inline std::unique_ptr<ComposedAutoencoder> MakeModel(const v1::ModelSpec& spec, ConstMatrix rows,
                                                       std::uint64_t seed = 7) {
   const absl::Status status = CheckArchitecture(spec, rows.columns);
@@ -64,7 +86,7 @@ class OneBatch {
         rows_(rows),
         threads_(threads),
         indices_(rows.rows),
-        pass(model, rows.rows, threads) {
+        pass(model, rows.rows, threads, false, rows.sparse() ? MostCells(rows, rows.rows) : 0) {
     std::iota(indices_.begin(), indices_.end(), std::uint64_t{0});
   }
 

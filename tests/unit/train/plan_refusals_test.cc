@@ -211,6 +211,8 @@ const Case kTraining[] = {
      "got nan"},
     {"Epsilon", Gradient("optimizer { adam { epsilon: 0 } }"), kSolver + "optimizer.adam.epsilon",
      "> 0, got 0"},
+    {"Lazy", Gradient("optimizer { adam { lazy: true } }"), kSolver + "optimizer.adam.lazy",
+     "needs a sparse dataset"},
     {"Decay", Gradient("optimizer { adam { weight_decay: -1 } }"),
      kSolver + "optimizer.adam.weight_decay", "got -1"},
     {"Momentum", Gradient("optimizer { sgd { momentum: 1 } }"), kSolver + "optimizer.sgd.momentum",
