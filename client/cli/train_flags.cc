@@ -37,7 +37,8 @@ void AddParts(CLI::App& command, TrainFlags& flags) {
   add("--corruption", flags.corruption,
       "none, gaussian:SIGMA, masking:FRACTION, dropout:FRACTION or salt-and-pepper:FRACTION");
   add("--likelihood", flags.likelihood,
-      "auto, bernoulli, multinomial, gaussian[:VARIANCE], gaussian-learned, mixed[:VARIANCE] or "
+      "auto, bernoulli, multinomial[:SAMPLED_COLUMNS], gaussian[:VARIANCE], gaussian-learned, "
+      "mixed[:VARIANCE] or "
       "mixed-learned");
   add("--beta", flags.beta, "Weight of the KL term");
   add("--kl-warm-up", flags.kl_warm_up, "Share of all updates over which beta rises from 0");
@@ -76,7 +77,8 @@ void AddTraining(CLI::App& command, TrainFlags& flags) {
   add("--learning-rate", flags.learning_rate, "At its height");
   add("--schedule", flags.schedule, "cosine (default), constant or plateau:FACTOR");
   add("--warm-up", flags.warm_up, "Share of all updates over which the learning rate rises");
-  add("--optimizer", flags.optimizer, "adam (default), sgd:MOMENTUM or sgd-nesterov:MOMENTUM");
+  add("--optimizer", flags.optimizer,
+      "adam (default), adam-lazy, sgd:MOMENTUM or sgd-nesterov:MOMENTUM");
   add("--weight-decay", flags.weight_decay, "Decoupled weight decay");
   add("--clip-norm", flags.clip_norm, "Bound on the gradient's norm; 0 for none");
   add("--patience", flags.patience, "Epochs without improvement before training ends");

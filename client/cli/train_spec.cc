@@ -108,7 +108,14 @@ absl::Status SetLikelihood(const std::string& text, v1::Likelihood* likelihood) 
   } else if (parsed.Is("bernoulli")) {
     likelihood->mutable_bernoulli();
   } else if (parsed.Is("multinomial")) {
-    likelihood->mutable_multinomial();
+    v1::MultinomialLikelihood* multinomial = likelihood->mutable_multinomial();
+    if (parsed.has_level) {
+      if (!(parsed.level >= 0 && parsed.level <= 65536)) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "--likelihood multinomial:COLUMNS: expected 0 to 65536, got ", parsed.level));
+      }
+      multinomial->set_sampled_columns(static_cast<std::uint32_t>(parsed.level));
+    }
   } else if (parsed.Is("mixed") || parsed.Is("mixed-learned")) {
     v1::MixedLikelihood* mixed = likelihood->mutable_mixed();
     mixed->set_learned_variance(parsed.Is("mixed-learned"));
@@ -192,10 +199,12 @@ absl::Status SetModel(const TrainFlags& flags, v1::ModelSpec* model) {
 
 absl::Status SetOptimizer(const TrainFlags& flags, v1::GradientSolver* gradient) {
   if (!flags.optimizer.empty()) {
-    LATENT_ASSIGN_OR_RETURN(const auto parsed, ParseKind("--optimizer", flags.optimizer,
-                                                         {"adam", "sgd", "sgd-nesterov"}));
-    if (parsed.Is("adam")) {
-      gradient->mutable_optimizer()->mutable_adam();
+    LATENT_ASSIGN_OR_RETURN(
+        const auto parsed,
+        ParseKind("--optimizer", flags.optimizer, {"adam", "adam-lazy", "sgd", "sgd-nesterov"}));
+    if (parsed.Is("adam") || parsed.Is("adam-lazy")) {
+      v1::AdamOptimizer* adam = gradient->mutable_optimizer()->mutable_adam();
+      if (parsed.Is("adam-lazy")) adam->set_lazy(true);
     } else {
       v1::SgdOptimizer* sgd = gradient->mutable_optimizer()->mutable_sgd();
       sgd->set_nesterov(parsed.Is("sgd-nesterov"));

@@ -96,6 +96,10 @@ TEST(TrainSpecTest, TurnsEachOptionIntoItsField) {
        }},
       {"architecture { scaling { standardise { } } }",
        [](TrainFlags& f) { f.scaling = "standardise"; }},
+      {"architecture { likelihood { multinomial { sampled_columns: 500 } } }",
+       [](TrainFlags& f) { f.likelihood = "multinomial:500"; }},
+      {"training { solver { gradient { optimizer { adam { lazy: true } } } } }",
+       [](TrainFlags& f) { f.optimizer = "adam-lazy"; }},
       {"training { solver { gradient { epochs: 3 batch_size: 64 } } }",
        [](TrainFlags& f) {
          f.epochs = 3;
