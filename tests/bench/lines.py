@@ -19,14 +19,15 @@ import kernels
 import page
 import plots
 import serving
+import sparse
 import stillness
 import training
 import turnaround
 from rig import Rig
 
 # In the order of the table; a module's LINES are functions of a rig and a table.
-LINES = (kernels.LINES + serving.LINES + batches.LINES + training.LINES + isolation.LINES +
-         footprint.LINES + stillness.LINES + turnaround.LINES + hotspots.LINES + curves.LINES)
+LINES = (kernels.LINES + serving.LINES + batches.LINES + training.LINES + sparse.LINES +
+         isolation.LINES + footprint.LINES + stillness.LINES + turnaround.LINES + hotspots.LINES + curves.LINES)
 NOTES = pathlib.Path(__file__).parent / "notes.md"
 DATA = harness.BUILD.parent / "bench/data.json"
 
