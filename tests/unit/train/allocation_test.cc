@@ -40,8 +40,8 @@ constexpr std::size_t kRows = 256;
 
 // The least that any epoch after the first has allocated, from the end of one report to the end of
 // the next one: what its steps need, and what its end needs.
-long AllocationsOfAnEpoch(const std::string& request, int batch_size) {
-  const auto data = SomeDigits(kRows, 64);
+long AllocationsOfAnEpoch(const Dataset& rows, const std::string& request, int batch_size) {
+  const Dataset* const data = &rows;
   v1::TrainingPlan plan = PlanFor(*data, request);
   auto& training = *plan.mutable_training();
   training.mutable_solver()->mutable_gradient()->set_epochs(4);
@@ -64,10 +64,12 @@ long AllocationsOfAnEpoch(const std::string& request, int batch_size) {
 }
 
 // Eight times the steps, and not one allocation more.
-void ExpectNoneInSteps(const std::string& request) {
+void ExpectNoneInSteps(const std::string& request, bool sparse = false) {
   SCOPED_TRACE(request);
-  const long few = AllocationsOfAnEpoch(request, 64);
-  const long many = AllocationsOfAnEpoch(request, 8);
+  const auto dense = SomeDigits(kRows, 64);
+  const auto data = sparse ? MakeSparse(*dense) : dense;
+  const long few = AllocationsOfAnEpoch(*data, request, 64);
+  const long many = AllocationsOfAnEpoch(*data, request, 8);
   EXPECT_EQ(many, few);
 }
 
@@ -97,6 +99,17 @@ TEST(AllocationTest, StepsWithFurtherPartsTakeNoMemory) {
   ExpectNoneInSteps(
       "preset: \"vae\" architecture { likelihood { gaussian { learned_variance: true } }"
       " objective { elbo { draws: 3 free_bits: 0.1 warm_up_fraction: 0.5 } } }");
+}
+
+TEST(AllocationTest, StepsOnSparseRowsTakeNoMemory) {
+  for (const char* parts : {
+           "",
+           "training { solver { gradient { clip_norm: 0 optimizer { adam { lazy: true } } } } }",
+           "architecture { likelihood { multinomial { sampled_columns: 5 } } }",
+       }) {
+    ExpectNoneInSteps(std::string("preset: \"mult-vae\" ") + parts, true);
+    ExpectNoneInSteps(std::string("preset: \"mult-dae\" ") + parts, true);
+  }
 }
 
 }  // namespace
