@@ -237,8 +237,11 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
       return;
     }
     grpc::WriteOptions options;
-    // The next one follows at once and takes this one along.
-    if (count_ > 1 && At(1).done_ && At(1).status_.ok()) options.set_buffer_hint();
+    // The next one follows at once and takes this one along. Not the first one: gRPC would hold the
+    // stream's metadata back with it, and only say that it is written when these have left.
+    if (message.index_ > 0 && count_ > 1 && At(1).done_ && At(1).status_.ok()) {
+      options.set_buffer_hint();
+    }
     writing_ = true;
     method().metrics->Sent();
     stream_->Write(message.response_, options, &write_);

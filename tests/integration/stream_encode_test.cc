@@ -91,6 +91,24 @@ TEST_F(StreamEncodeTest, AnswersInOrderWhatEncodeAnswers) {
   }
 }
 
+TEST_F(StreamEncodeTest, RepliesThatAreReadyTogetherAllGoOut) {
+  StartWithModel();
+  constexpr std::uint32_t kTogether = 12;
+  for (int round = 0; round < 50; ++round) {
+    grpc::ClientContext context;
+    const auto stream = Open(&context);
+    for (std::uint32_t i = 0; i < kTogether; ++i) {
+      grpc::WriteOptions options;
+      if (i + 1 < kTogether) options.set_buffer_hint();  // so that they arrive at once
+      ASSERT_TRUE(stream->Write(Message(i, 1, i == 0), options));
+    }
+    v1::StreamEncodeResponse reply;
+    for (std::uint32_t i = 0; i < kTogether; ++i) ASSERT_TRUE(stream->Read(&reply)) << i;
+    stream->WritesDone();
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+}
+
 TEST_F(StreamEncodeTest, AStreamWithoutMessagesEndsWell) {
   StartWithModel();
   std::vector<v1::StreamEncodeResponse> replies;
