@@ -211,7 +211,9 @@ absl::StatusOr<EncodeOperation::Rows> ToRows(const v1::Rows& rows, std::size_t w
 void SetDense(const Cells& cells, v1::DenseRows* out) {
   out->set_columns(static_cast<std::uint32_t>(cells.columns));
   out->set_dtype(v1::DTYPE_FLOAT32);
-  out->set_data(cells.values.data(), cells.values.size() * sizeof(float));
+  // set_data would make a string of its own first.
+  out->mutable_data()->assign(reinterpret_cast<const char*>(cells.values.data()),
+                              cells.values.size() * sizeof(float));
 }
 
 void SetSparse(const SparseCells& cells, v1::SparseRows* out) {
