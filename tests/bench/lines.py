@@ -27,7 +27,8 @@ from rig import Rig
 
 # In the order of the table; a module's LINES are functions of a rig and a table.
 LINES = (kernels.LINES + serving.LINES + batches.LINES + training.LINES + sparse.LINES +
-         isolation.LINES + footprint.LINES + stillness.LINES + turnaround.LINES + hotspots.LINES + curves.LINES)
+         isolation.LINES + footprint.LINES + stillness.LINES + turnaround.LINES +
+         hotspots.LINES + curves.LINES)
 NOTES = pathlib.Path(__file__).parent / "notes.md"
 DATA = harness.BUILD.parent / "bench/data.json"
 
