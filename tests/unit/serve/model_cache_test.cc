@@ -1,5 +1,6 @@
 #include "core/serve/model_cache.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
