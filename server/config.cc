@@ -326,7 +326,7 @@ std::string ToToml(const Config& config) {
   out << "listen = " << TomlString(config.listen)
       << "\nmetrics-listen = " << TomlString(config.metrics_listen)
       << "\nstate-dir = " << TomlString(config.state_dir) << "\ninsecure-bind = " << std::boolalpha
-      << config.insecure_bind << "\nloops = " << config.loops
+      << config.insecure_bind << "\nloops = " << config.loops << "\nspin-us = " << config.spin_us
       << "\nio-threads = " << config.io_threads << "\nio-queue = " << config.io_queue
       << "\ntrain-threads = " << config.train_threads
       << "\ntrain-priority = " << TomlString(config.train_priority)

@@ -140,12 +140,14 @@ TEST_F(ConfigTest, TakesUnixSocketsAsLoopback) {
 }
 
 TEST_F(ConfigTest, PrintsWhatItReadsBack) {
-  const auto printed = Read({"--print-config", "--io-threads", "9", "--listen", "127.0.0.1:1"});
+  const auto printed =
+      Read({"--print-config", "--io-threads", "9", "--spin-us", "30", "--listen", "127.0.0.1:1"});
   ASSERT_TRUE(printed.ok()) << printed.status();
   EXPECT_EQ(printed->kind, ConfigAction::Kind::kPrintAndExit);
   const auto again = Read({"--config", File(printed->output), "--print-config"});
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->output, printed->output);
+  EXPECT_THAT(again->output, HasSubstr("\nspin-us = 30\n"));
 }
 
 TEST_F(ConfigTest, HelpNamesEveryFlagOfTheFile) {
