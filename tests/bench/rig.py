@@ -220,7 +220,7 @@ class Rig:
             [*(["taskset", "-c", "1"] if pinned else []), BENCH / "call_load", "--server",
              side.address, "--model", model, "--in-flight", str(in_flight), "--seconds",
              str(seconds), "--warm-up-seconds", "0.2", *map(str, flags)],
-            capture_output=True, text=True)
+            capture_output=True, text=True, timeout=seconds + 120)
         cpu, faults = cpu_seconds(side.pid) - cpu, page_faults(side.pid) - faults
         computed = counters(side.metrics, *names)[0] - computed if side.metrics else 0
         answer = json.loads(done.stdout) if done.stdout else {"errors": 1}
