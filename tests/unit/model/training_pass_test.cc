@@ -1,5 +1,6 @@
 #include "core/model/training_pass.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -194,6 +195,38 @@ TEST(TrainingPassTest, NeedsNoConstraintsWhereThereAreNone) {
   const UniformRows data(9, kColumns);
   const auto model = MakeModel(ParseSpec(std::string(kEncoder) + kPlain), data.rows);
   EXPECT_FALSE(TrainingPass(model.get(), 9, 1).has_constraints());
+}
+
+// Layers so wide that their weights come in several ranges.
+TEST(TrainingPassTest, PacksByRangesWhatItPacksAtOnce) {
+  const UniformRows data(9, 150);
+  const v1::ModelSpec spec = ParseSpec(
+      std::string("encoder { layers { dense { units: 700 activation: ACTIVATION_RELU } } }") +
+      kPlain);
+  const auto first = MakeModel(spec, data.rows), second = MakeModel(spec, data.rows);
+  OneBatch at_once(first.get(), data.rows, 2), by_ranges(second.get(), data.rows, 2);
+  for (const auto& model : {first.get(), second.get()}) {
+    for (Real& value : model->parameters().values()) value /= 2;
+  }
+  at_once.Refresh();
+  ASSERT_TRUE(by_ranges.pass.packs_ranges());
+  ASSERT_GT(by_ranges.pass.ranges(0).size(), first->parameters().segments().size());
+  for (const std::size_t thread : {0, 1}) {
+    for (const ParameterRange& range : by_ranges.pass.ranges(thread)) {
+      by_ranges.pass.PackRange(range);
+    }
+  }
+  EXPECT_EQ(by_ranges.ForwardBackward().total, at_once.ForwardBackward().total);
+  EXPECT_TRUE(std::ranges::equal(by_ranges.pass.gradient(), at_once.pass.gradient()));
+}
+
+TEST(TrainingPassTest, PacksNoRangeWhereWeightsAreStillReadOrChanged) {
+  const UniformRows data(9, kColumns);
+  for (const char* parts :
+       {"penalties { unit_norm_decoder: true }", "penalties { contractive { weight: 0.1 } }"}) {
+    const auto model = MakeModel(ParseSpec(std::string(kEncoder) + kPlain + parts), data.rows);
+    EXPECT_FALSE(TrainingPass(model.get(), 9, 1).packs_ranges()) << parts;
+  }
 }
 
 struct Planted {
