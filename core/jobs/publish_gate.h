@@ -13,8 +13,8 @@
 namespace latent {
 
 // Why a version trained by `next` cannot take the place of one trained by `current` unseen: the
-// first of width, row shape, column names and likelihood family that differs, in words; empty if
-// none does.
+// first of width, row shape, column names, likelihood family and condition that differs, in words;
+// empty if none does.
 std::string SchemaChange(const v1::TrainingPlan& current, const v1::TrainingPlan& next);
 
 // One figure, for comparison.

@@ -143,7 +143,7 @@ TEST_F(ParseDatasetTest, ReadsTheDigits) {
   const auto labels = dataset->labels(v1::PART_TRAIN);
   EXPECT_EQ(std::count(labels.begin(), labels.end(), 3), 183);
   // As it is read back from the disk.
-  for (const v1::Part part : kDatasetParts) {
+  for (const v1::Part part : {v1::PART_TRAIN, v1::PART_VALIDATION, v1::PART_TEST}) {
     const bool any = dataset->info().rows(part) > 0;
     EXPECT_EQ(dataset->info().labels(part).size(), any ? 10u : 0u) << part;
   }
