@@ -183,13 +183,12 @@ ReportPictures::PictureOr ReportPictures::Samples() {
   const bool fitted = !version_.plan().training().sampler().has_automatic();
   const std::size_t side =
       classes.empty() || classes.size() > 16 ? 16 : static_cast<std::size_t>(classes.size());
-  return Strips("Samples",
-                absl::StrCat(kSamples, " new rows, decoded from draws of ",
-                             fitted ? "what was fitted to the training rows' codes"
-                                    : "the version's prior",
-                             "; seed 0.",
-                             classes.empty() ? "" : " Labels in their order, from the left."),
-                {{"", &rows}}, side);
+  return Strips(
+      "Samples",
+      absl::StrCat(kSamples, " new rows, decoded from draws of ",
+                   fitted ? "what was fitted to the training rows' codes" : "the version's prior",
+                   "; seed 0.", classes.empty() ? "" : " Labels in their order, from the left."),
+      {{"", &rows}}, side);
 }
 
 ReportPictures::PictureOr ReportPictures::Scatter() const {

@@ -237,7 +237,8 @@ void ComposedAutoencoder::Forward(const LabelledRows& rows, const ForwardOutputs
     const bool posterior = out.sigma.data != nullptr || !out.score.empty() || !out.kl.empty();
     if (posterior) latent.Posterior(run, hidden, codes, out, ws);
     if (!NeedsDecoder(out)) return;
-    Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(parts_->runner(run.classes), codes, ws), out);
+    Judge(chunk, Target(chunk, scaled), parts_->RunDecoder(parts_->runner(run.classes), codes, ws),
+          out);
   });
 }
 

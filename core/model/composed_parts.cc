@@ -151,7 +151,7 @@ std::span<const std::uint32_t> ComposedAutoencoder::Parts::ClassesOf(const Label
 }
 
 LayerRunner ComposedAutoencoder::Parts::row_runner(std::span<const std::uint32_t> classes,
-                                                    Workspace& ws) const {
+                                                   Workspace& ws) const {
   return {parameters, packed, classes, &ws.buffers().skipper};
 }
 

@@ -21,7 +21,7 @@ struct Workspace::Buffers {
   std::array<AlignedBuffer, 4> latent;  // what a latent computes on the way
   AlignedBuffer variance;
   std::vector<std::uint32_t> classes;  // of conditional models' rows
-  ZeroSkipper skipper;  // of rows that are 0 almost everywhere
+  ZeroSkipper skipper;                 // of rows that are 0 almost everywhere
 };
 
 LATENT_NUMERICS_END
