@@ -95,6 +95,18 @@ double Avx512Peak() {
   return 0;
 }
 
+double ActivePeak() {
+  switch (ActiveIsa()) {
+    case Isa::kAvx512:
+      return Avx512Peak();
+    case Isa::kAvx2:
+      return Avx2Peak();
+    case Isa::kPortable:
+      break;
+  }
+  return GenericPeak();
+}
+
 double PeakNow(Isa level) {
   constexpr int kFewRuns = 2;
 #if defined(__x86_64__)

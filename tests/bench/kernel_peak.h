@@ -13,6 +13,9 @@ double GenericPeak();  // sixteen bytes wide, as the compiler makes them
 double Avx2Peak();     // 32 bytes wide; 0 where the CPU has none
 double Avx512Peak();   // 64 bytes wide; likewise
 
+// That of the level in use.
+double ActivePeak();
+
 // That of one level, which the CPU must have, as the better of two short runs: what the core does
 // this moment, in some 30 microseconds.
 double PeakNow(Isa level);

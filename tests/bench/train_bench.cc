@@ -180,7 +180,7 @@ std::vector<Mark> Marks(const v1::TrainingPlan& plan, const Dataset& data,
 double PeakOf(std::uint32_t threads) {
   std::vector<double> peaks(threads);
   std::vector<std::thread> team;
-  for (double& peak : peaks) team.emplace_back([&peak] { peak = Peak(); });
+  for (double& peak : peaks) team.emplace_back([&peak] { peak = ActivePeak(); });
   double sum = 0;
   for (std::size_t t = 0; t < team.size(); ++t) {
     team[t].join();
