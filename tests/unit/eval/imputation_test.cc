@@ -23,7 +23,7 @@ class Knowing : public FakeModel {
     run.set_count(2);
   }
   bool takes_missing() const override { return true; }
-  void Forward(ConstMatrix rows, const ForwardOutputs& out, Workspace& ws) const override {
+  void Forward(const LabelledRows& rows, const ForwardOutputs& out, Workspace& ws) const override {
     std::vector<float> cells;
     for (std::size_t r = 0; r < rows.rows; ++r) {
       const float number = std::isnan(rows(r, 0)) ? rows(r, 1) : rows(r, 0);

@@ -23,7 +23,7 @@ class ScoringModel : public FakeModel {
       : FakeModel(scores.size(), 1), scores_(std::move(scores)) {
     model_spec.mutable_likelihood()->mutable_multinomial();
   }
-  void Forward(ConstMatrix rows, const ForwardOutputs& out, Workspace&) const override {
+  void Forward(const LabelledRows& rows, const ForwardOutputs& out, Workspace&) const override {
     for (std::size_t r = 0; r < rows.rows; ++r) {
       std::copy(scores_.begin(), scores_.end(), out.reconstruction.row(r).begin());
       for (const float cell : rows.row(r)) given_ += cell != 0 ? 1 : 0;
