@@ -53,7 +53,7 @@ struct RowAnswers {
       : codes(kEvaluationBatchRows * model.latent_dim()),
         rows(kEvaluationBatchRows * model.columns()) {}
 
-  ForwardOutputs Run(const Autoencoder& model, ConstMatrix batch) {
+  ForwardOutputs Run(const Autoencoder& model, const LabelledRows& batch) {
     ForwardOutputs outputs;
     outputs.codes = Matrix(codes.data(), batch.rows, model.latent_dim());
     outputs.reconstruction = Matrix(rows.data(), batch.rows, model.columns());

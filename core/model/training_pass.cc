@@ -201,6 +201,10 @@ std::uint64_t TrainingPass::BytesNeeded(const v1::ModelSpec& spec, std::size_t c
   cells *= max_batch;
   // The gradient and two packings of the weights.
   cells += 3 * static_cast<std::uint64_t>(parameters.count());
+  // Of a sample of columns: their gradient and two packings.
+  if (spec.likelihood().multinomial().sampled_columns() > 0) {
+    cells += 3 * static_cast<std::uint64_t>(network.decoder.back().inputs) * columns;
+  }
   return cells * sizeof(Real);
 }
 

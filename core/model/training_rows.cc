@@ -23,13 +23,13 @@ void TrainingPass::State::PrepareRows(std::size_t first, std::size_t count) {
   const v1::Corruption& corruption = parts.spec.corruption();
   for (std::size_t r = first; r < first + count; ++r) {
     reconstruction[r] = kl[r] = charged[r] = l1[r] = l2[r] = contractive[r] = dead[r] = 0;
-    if (sparse) {
-      PrepareSparseRow(r);
-      continue;
-    }
     const std::uint64_t index = batch.indices[r];
     if (!classes.empty()) {
       parts.condition.ClassesOf(batch.rows.labels().From(index), std::span(&classes[r], 1));
+    }
+    if (sparse) {
+      PrepareSparseRow(r);
+      continue;
     }
     const std::span<Real> clean(target.data() + r * columns, columns);
     parts.scaling.ApplyToTarget(batch.rows.row(index, clean), clean);

@@ -29,8 +29,9 @@ std::uint64_t SolverBytes(const v1::TrainingPlan& plan) {
   }
   if (plan.training().solver().has_ease()) return EaseBytes(columns);
   // Weights, two moments and the best weights; in a checkpoint all of them and the weights once
-  // more.
-  const std::uint64_t weights = plan.parameters() * sizeof(float) * 9;
+  // more. An optimiser's state that is kept is written beside the last checkpoint.
+  const std::uint64_t weights =
+      plan.parameters() * sizeof(float) * (plan.publish().keep_optimizer_state() ? 14 : 9);
   const v1::WarmStart& warm = plan.training().warm_start();
   const std::uint64_t start =
       !plan.training().has_warm_start()

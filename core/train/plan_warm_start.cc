@@ -40,6 +40,9 @@ v1::ModelSpec LastingParts(const v1::ModelSpec& model) {
     top_k.clear_dead_weight();
     top_k.clear_dead_k();
   }
+  if (parts.likelihood().has_multinomial()) {
+    parts.mutable_likelihood()->mutable_multinomial()->clear_sampled_columns();
+  }
   if (parts.likelihood().has_gaussian()) {
     parts.mutable_likelihood()->mutable_gaussian()->clear_variance();
   }
@@ -120,6 +123,13 @@ void CheckOptimizerState(const v1::TrainingPlan& plan, const WarmSource& source,
                absl::StrCat("expected a version that keeps its optimiser's state, which ", version,
                             " does not (it was trained without publish.keep_optimizer_state); "
                             "use false"));
+    return;
+  }
+  if (source.plan.training().warm_start().keep_latent_space() &&
+      !plan.training().warm_start().keep_latent_space()) {
+    errors.Add(path, absl::StrCat("the state of ", version,
+                                  " has no moments of the layers that make "
+                                  "codes, which its training kept as they were; use false"));
     return;
   }
   const v1::Optimizer& had = source.plan.training().solver().gradient().optimizer();

@@ -40,13 +40,20 @@ std::vector<float> Histories(std::size_t users, std::uint64_t seed) {
   return cells;
 }
 
+// Which third each user likes.
+std::vector<std::int32_t> Tastes(std::size_t users) {
+  std::vector<std::int32_t> labels(users);
+  for (std::size_t u = 0; u < users; ++u) labels[u] = static_cast<std::int32_t>(u % 3);
+  return labels;
+}
+
 std::shared_ptr<const Dataset> DenseHistories() {
   DatasetInfo info;
   info.name = "digits";
   info.content_hash = "histories";
   info.columns = kItems;
   info.row_shape = {kItems};
-  return MakeDataset(info, {Histories(200, 1), {}}, {Histories(40, 2), {}}, {});
+  return MakeDataset(info, {Histories(200, 1), Tastes(200)}, {Histories(40, 2), Tastes(40)}, {});
 }
 std::shared_ptr<const Dataset> SparseHistories() { return MakeSparse(*DenseHistories()); }
 
@@ -81,6 +88,7 @@ const SparseRecipe kSparseRecipes[] = {
     {"momentum", "training { solver { gradient { optimizer { sgd {} } } } }", true},
     {"gaussianNoise", "architecture { corruption { gaussian {} } }", true},
     {"tied", "architecture { tied_weights: true }", true},
+    {"labels", "architecture { condition { label {} } }", true},
     {"lazy", kLazy, false},
     {"lazyUnclipped", kLazy + "training { solver { gradient { clip_norm: 0 } } }", false},
     {"sampled", kSampled, false},
