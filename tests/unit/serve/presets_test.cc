@@ -114,6 +114,7 @@ TEST_P(PresetOperationTest, InterpolationTheOtherWayPassesTheSamePoints) {
   std::copy_n(rows_.values.begin(), there.values.size(), there.values.begin());
   std::copy_n(rows_.values.begin(), kTestColumns, back.values.begin() + kTestColumns);
   std::copy_n(rows_.values.begin() + kTestColumns, kTestColumns, back.values.begin());
+  if (!rows_.labels.empty()) there.labels = back.labels = {rows_.labels[0], rows_.labels[0]};
   for (const auto path : {InterpolateOperation::Path::kLerp, InterpolateOperation::Path::kSlerp}) {
     const auto points = [&](const Cells& ends) {
       return RunAlone(

@@ -43,7 +43,7 @@ ConstMatrix RowsOf(const Dataset& data) { return data.rows(v1::PART_TRAIN).dense
 struct Answers {
   std::vector<float> codes, rebuilt;
 };
-Answers Ask(const Autoencoder& model, ConstMatrix rows) {
+Answers Ask(const Autoencoder& model, const LabelledRows& rows) {
   Answers answers{std::vector<float>(rows.rows * model.latent_dim()),
                   std::vector<float>(rows.rows * rows.columns)};
   ForwardOutputs out;
@@ -79,7 +79,14 @@ TEST_P(PresetInvarianceTest, PermutedRowsHavePermutedAnswersToTheBit) {
   const auto model = Drawn(PlanFor(*data, "preset: '" + GetParam() + "'"), *data);
   const auto mixed =
       Made(*data, kRows, [&](std::size_t r, std::size_t c) { return RowsOf(*data)(order[r], c); });
-  const Answers answers = Ask(*model, RowsOf(*data)), others = Ask(*model, RowsOf(*mixed));
+  std::vector<std::int32_t> labels, mixed_labels;
+  if (model->spec().condition().has_label()) {
+    const auto own = data->labels(v1::PART_TRAIN);
+    labels.assign(own.begin(), own.end());
+    for (const std::uint32_t r : order) mixed_labels.push_back(own[r]);
+  }
+  const Answers answers = Ask(*model, {RowsOf(*data), labels});
+  const Answers others = Ask(*model, {RowsOf(*mixed), mixed_labels});
   for (std::size_t r = 0; r < kRows; ++r) {
     for (std::size_t i = 0; i < model->latent_dim(); ++i) {
       ASSERT_EQ(others.codes[r * model->latent_dim() + i],

@@ -55,7 +55,8 @@ const Case kRequest[] = {
     {"LongModel", "model: '" + std::string(64, 'a') + "'", "spec.model", "1 to 63 of a-z"},
     {"Dataset", "dataset: '../x'", "spec.dataset", "got \"../x\""},
     {"Preset", "preset: 'vea'", "spec.preset",
-     "pca, plain, conv, denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, vq-vae, "
+     "pca, plain, conv, denoising, sparse, contractive, topk, vae, beta-vae, iwae, dlgm, cvae, "
+     "vq-vae, "
      "wae, mult-dae, mult-vae, ease, table"},
     {"TooManyLabels", Labels(33), "spec.labels", "at most 32 labels, got 33"},
     {"LabelValue", "labels { key: 'k' value: '" + std::string(129, 'x') + "' }",

@@ -144,7 +144,7 @@ TEST_P(SparseRecipeTest, ValidationObjectiveIsTheServedModels) {
   const auto fit = Fit(PlanFor(*data, Mult(GetParam().more)), *data);
   ASSERT_TRUE(fit.ok()) << fit.status();
   ThreadPool pool(1);
-  ValidationPass validation(data->rows(v1::PART_VALIDATION));
+  ValidationPass validation(RowsFor(fit->model->spec(), *data, v1::PART_VALIDATION));
   EXPECT_EQ(fit->progress.best_validation_loss(), validation.Objective(*fit->model, 0, pool));
 }
 

@@ -62,7 +62,8 @@ absl::StatusOr<TrainResult> TrainAfter(const Version& version, const v1::Trainin
 
 std::vector<float> Codes(const Autoencoder& model, const Dataset& data) {
   std::vector<float> scratch;
-  const auto rows = data.rows(v1::PART_TRAIN).Read(0, data.rows(v1::PART_TRAIN).rows, scratch);
+  const RowsView part = RowsFor(model.spec(), data, v1::PART_TRAIN);
+  const auto rows = part.Read(0, part.rows, scratch);
   std::vector<float> codes(rows.rows * model.latent_dim());
   ForwardOutputs outputs;
   outputs.codes = {codes.data(), rows.rows, model.latent_dim()};
