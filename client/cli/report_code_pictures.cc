@@ -22,7 +22,8 @@ constexpr std::size_t kInputs = 10;  // strongest rows of an entry
 constexpr std::size_t kSide = 15;    // of the manifold
 constexpr double kReach = 2.5;       // deviations on either side
 // What a code is rounded to, in deviations: from coarse to fine, by factors of the root of 2.
-constexpr double kCoarsest = 4, kFinest = 1.0 / 32;
+constexpr double kCoarsest = 4;
+constexpr int kStepSizes = 15;  // down to 1/32
 
 // Step s of n from -kReach to kReach.
 double Offset(std::size_t s, std::size_t n) {
@@ -167,7 +168,8 @@ ReportPictures::PictureOr ReportPictures::RateDistortion() {
   const double most =
       static_cast<double>(ActiveUnits().size()) * (std::log2(static_cast<double>(count)) - 2);
   Curve curve{.name = "rounded entries"};
-  for (double step = kCoarsest; step > 0.99 * kFinest; step /= std::sqrt(2.0)) {
+  for (int i = 0; i < kStepSizes; ++i) {
+    const double step = kCoarsest * std::exp2(-0.5 * i);
     const RoundedCodes rounded = RoundCodes(codes, mean_, deviation_, step);
     if (rounded.bits > most) break;
     LATENT_ASSIGN_OR_RETURN(const Matrix decoded, Decode(rounded.codes));
