@@ -1,5 +1,9 @@
 #include "core/base/isa.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
@@ -22,6 +26,14 @@ std::string_view NameOf(Isa level) {
   return "portable";
 }
 
+#if defined(__x86_64__)
+// Not a name that every compiler's __builtin_cpu_supports knows.
+bool HasF16c() {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 // The level that LATENT_ISA names, else the highest.
 Isa Detect() {
   const char* wanted = std::getenv("LATENT_ISA");
@@ -37,8 +49,7 @@ bool CpuHas(Isa level) {
   if (level == Isa::kPortable) return true;
 #if defined(__x86_64__)
   // These also say that the operating system saves the wide registers.
-  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && HasF16c();
   if (level == Isa::kAvx2) return avx2;
   return avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
