@@ -30,13 +30,15 @@ absl::Status EncodeStream(
   };
   while (true) {
     const std::uint64_t first = answered;
-    // The writing thread counts for itself.
-    const auto next = [&, index = first](v1::StreamEncodeRequest* message) mutable {
-      if (index == first) {
+    std::uint64_t sent = 0;  // the writing thread's until the stream has ended
+    const auto next = [&](v1::StreamEncodeRequest* message) {
+      if (sent == 0) {
         *message->mutable_model() = model;
         *message->mutable_outputs() = options.outputs;
       }
-      return source(index++, message);
+      if (!source(first + sent, message)) return false;
+      ++sent;
+      return true;
     };
     absl::Status refused;
     const auto deliver = [&](v1::StreamEncodeResponse& reply) {
@@ -54,7 +56,14 @@ absl::Status EncodeStream(
     v1::AnsweredBy answered_by;
     absl::Status status =
         client.StreamEncode(next, deliver, &answered_by, {.timeout = most, .stop = options.stop});
-    if (status.ok() || !refused.ok()) return status;
+    if (!refused.ok()) return status;
+    if (status.ok()) {
+      if (answered - first == sent) return status;
+      return absl::InternalError(absl::StrCat("expected a reply to each of ", sent,
+                                              " messages, but the server ended the stream with OK "
+                                              "after ",
+                                              answered - first));
+    }
     if (options.stop.stop_requested()) return absl::CancelledError("stopped encoding");
     if (answered > first) model.set_version(answered_by.version());
     const bool stream_ran_out = absl::IsDeadlineExceeded(status) && answered > first;

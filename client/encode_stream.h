@@ -34,6 +34,7 @@ using MessageSource = std::function<bool(std::uint64_t index, v1::StreamEncodeRe
 // Hands over one reply a message, in order, each once; its message_index counts from the first
 // message of all. Blocks; `on_reply` runs in the caller's thread, and the error that it returns
 // ends the whole. UNAVAILABLE, and refusals under load that say when to come again, are resumed.
+// INTERNAL if a stream ends with OK before each message was answered.
 absl::Status EncodeStream(
     Client& client, const EncodeStreamOptions& options, const MessageSource& source,
     const std::function<absl::Status(const v1::StreamEncodeResponse&)>& on_reply);

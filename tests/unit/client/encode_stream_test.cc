@@ -118,6 +118,12 @@ TEST_F(EncodeStreamTest, ReturnsWhatWaitingDoesNotMend) {
   EXPECT_EQ(waits_, 0);
 }
 
+TEST_F(EncodeStreamTest, FailsWhereMessagesAreLeftUnanswered) {
+  service_.scripts = {{4, grpc::Status::OK}};
+  EXPECT_EQ(Run().code(), absl::StatusCode::kInternal);
+  EXPECT_THAT(seen_, ElementsAre(100, 101, 102, 103));
+}
+
 TEST_F(EncodeStreamTest, EndsWithTheErrorOfWhoTakesTheReplies) {
   EXPECT_EQ(Run(2).code(), absl::StatusCode::kDataLoss);
   EXPECT_THAT(seen_, ElementsAre(100, 101));
