@@ -42,18 +42,16 @@ bool EventLoop::Post(std::function<void()> work) {
 }
 
 void EventLoop::Join() {
-  if (!thread_.joinable()) {
-    MutexLock lock(&mutex_);
-    if (!closed_) queue_->Shutdown();
-    closed_ = true;
-    return;
-  }
-  Post([this] {
-    MutexLock lock(&mutex_);
-    closed_ = true;
-    queue_->Shutdown();
-  });
+  if (!thread_.joinable()) return Close();
+  Post([this] { leaving_ = true; });
   thread_.join();
+}
+
+void EventLoop::Close() {
+  MutexLock lock(&mutex_);
+  if (closed_) return;
+  closed_ = true;
+  queue_->Shutdown();
 }
 
 void EventLoop::Run() {
@@ -72,6 +70,8 @@ void EventLoop::Run() {
     }
     more = RunTasks();
     RunDeferred();
+    // Not before: what runs here may still ask for events.
+    if (leaving_ && !more) Close();
   }
 }
 

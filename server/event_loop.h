@@ -105,6 +105,7 @@ class EventLoop {
   void RunDeferred();
   void RunPosted();
   bool RunTasks();
+  void Close();
 
   const int index_;
   const std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -112,6 +113,7 @@ class EventLoop {
   std::vector<BatchTask*> tasks_;
   std::vector<Deferred*> deferred_;
   std::set<OpenStream*> streams_;
+  bool leaving_ = false;  // the queue is closed once what has been begun is done
   std::atomic<bool> stopping_{false};
   Wake wake_{this};
   Mutex mutex_;
