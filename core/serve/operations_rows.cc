@@ -202,6 +202,7 @@ absl::Status EncodeOperation::Begin(ModelPtr model, Rows rows, Options options) 
 void EncodeOperation::Release() {
   Restart(nullptr);
   rows_ = {};
+  sparse_ = {};
   for (Cells* cells : {&codes_, &sigma_, &reconstruction_}) {
     if (cells->values.capacity() > kKeepCells) *cells = {};
   }
