@@ -46,13 +46,16 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
     SteadyClock::time_point arrival() const { return arrival_; }
     // Its number within the stream, from 0.
     std::uint64_t index() const { return index_; }
+    // Whether it has been handled before and found no room.
+    bool again() const { return again_; }
     // Counts bytes that work on it will take, beside its own.
     void Hold(std::size_t bytes) {
       bytes_ += bytes;
       call_->bytes_ += bytes;
     }
     // On the loop's thread, once for each time that it was handled. A message that finds no room
-    // (RESOURCE_EXHAUSTED) is handled again when another one of its stream has ended, if there is.
+    // (RESOURCE_EXHAUSTED that says when to come again) is handled again when another one of its
+    // stream has ended, if there is.
     void Finish(const absl::Status& status) { call_->HasEnded(*this, status); }
 
    private:
@@ -64,6 +67,7 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
     std::uint64_t index_ = 0;
     std::size_t bytes_ = 0;
     bool done_ = false;
+    bool again_ = false;
     absl::Status status_;
   };
 
@@ -119,6 +123,8 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
 
  private:
   enum class Phase { kArmed, kOpen, kEnding, kEnded };
+  // Of no field of any request: the greatest number that there is.
+  static constexpr int kMark = (1 << 29) - 1;
   template <void (ExchangeCall::*Did)(bool)>
   class DoneTag final : public Tag {
    public:
@@ -149,17 +155,25 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
     reading_ = false;
     if (phase_ == Phase::kEnded) return End();
     if (phase_ != Phase::kOpen) return;
-    if (!ok) all_read_ = true;
+    const bool garbled = !ok && !MarkIn(At(count_).request_);
+    if (!ok && !garbled) all_read_ = true;
     // What comes after the end was settled has not been acknowledged.
-    if (ok && !failed_ && !ending_ && !final_) {
+    if (!all_read_ && !failed_ && !ending_ && !final_) {
       Message& message = At(count_++);
       message.index_ = next_index_++;
       message.arrival_ = SteadyClock::now();
       message.bytes_ = 0;
-      message.done_ = false;
-      message.Hold(message.request_.ByteSizeLong());
-      method().metrics->Received();
-      Handle(message);
+      message.done_ = garbled;
+      message.again_ = false;
+      if (garbled) {
+        failed_ = true;
+        message.status_ = absl::InvalidArgumentError(
+            absl::StrCat("expected a ", Request::descriptor()->name(), ", got other bytes"));
+      } else {
+        message.Hold(message.request_.ByteSizeLong());
+        method().metrics->Received();
+        Handle(message);
+      }
     }
     Advance();
   }
@@ -170,8 +184,12 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
   }
 
   void HasEnded(Message& message, const absl::Status& status) {
-    if (absl::IsResourceExhausted(status) && working_ > 1) {
+    if (absl::IsResourceExhausted(status) && working_ > 1 && DetailsOf(status).retry_after) {
       --working_;
+      message.again_ = true;
+      bytes_ -= message.bytes_;
+      message.bytes_ = 0;
+      message.Hold(message.request_.ByteSizeLong());
       waiting_.push_back(&message);
       return;
     }
@@ -217,11 +235,11 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
     if (phase_ != Phase::kOpen) return;
     if (!writing_ && !final_ && count_ > 0 && At(0).done_) WriteFirst();
     if (!final_ && count_ == 0) {
-      if (ending_) {
-        final_ = ending_;
-      } else if (all_read_) {
+      if (all_read_) {
         // The end of the messages may come before the notice that the caller has gone.
         final_ = cancelled() ? absl::CancelledError("the caller cancelled") : absl::OkStatus();
+      } else if (ending_) {
+        final_ = ending_;
       }
     }
     if (!final_) return ReadOn();
@@ -251,7 +269,17 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
     if (reading_ || all_read_ || failed_ || ending_ || !waiting_.empty()) return;
     if (count_ == kMessagesAhead || (count_ > 0 && bytes_ >= kBytesAhead)) return;
     reading_ = true;
-    stream_->Read(&At(count_).request_, &read_);
+    Request& request = At(count_).request_;
+    request.Clear();
+    Request::GetReflection()->MutableUnknownFields(&request)->AddVarint(kMark, 1);
+    stream_->Read(&request, &read_);
+  }
+
+  // gRPC reports a message that cannot be parsed like the end of the messages; but the parser
+  // clears first, and an end leaves the mark where it is.
+  static bool MarkIn(const Request& request) {
+    const auto& unknown = Request::GetReflection()->GetUnknownFields(request);
+    return unknown.field_count() == 1 && unknown.field(0).number() == kMark;
   }
 
   static absl::Status WithIndex(const absl::Status& status, std::uint64_t index) {

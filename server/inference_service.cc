@@ -126,11 +126,9 @@ void InferenceServiceHandler::Begin(Call& call) {
 }
 
 void InferenceServiceHandler::BeginMessage(EncodeStream::Message& message) {
-  absl::Status status = Join(message);
-  const EncodeSession& session = message.session();
-  if (status.ok() && session.model == nullptr) return WithVersion(message, session.version);
-  if (status.ok()) status = Guarded([&] { return WithModel(message, session.model); });
-  if (!status.ok()) message.Finish(status);
+  const absl::Status status = message.again() ? absl::OkStatus() : Join(message);
+  if (!status.ok()) return message.Finish(status);
+  WithVersion(message, message.session().version);
 }
 
 absl::Status InferenceServiceHandler::Join(EncodeStream::Message& message) {
@@ -159,9 +157,6 @@ absl::Status InferenceServiceHandler::Join(EncodeStream::Message& message) {
 template <typename Call>
 void InferenceServiceHandler::WithVersion(Call& call, const VersionPtr& version) {
   const auto go_on = [this, &call](const absl::StatusOr<ModelPtr>& model) {
-    if constexpr (requires { call.session(); }) {
-      if (model.ok()) call.session().model = *model;
-    }
     const absl::Status status =
         model.ok() ? Guarded([&] { return WithModel(call, *model); }) : model.status();
     if (!status.ok()) call.Finish(status);
@@ -259,6 +254,12 @@ absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model
     LATENT_ASSIGN_OR_RETURN(const RowsShape shape,
                             ShapeOf(*cells.rows, WidthOf(cells, *model), limits_, cells.field));
     input_rows = shape.rows;
+  }
+  if constexpr (std::is_same_v<std::decay_t<decltype(call.request())>, v1::RecommendRequest>) {
+    // They are as many as the model has items, however few the rows.
+    if (call.request().include_item_embeddings()) {
+      return RunLarge(call, model, std::move(admission), slice);
+    }
   }
   const std::size_t rows = ComputedRows(cells, input_rows);
   const std::size_t widest = std::max(model->model().columns(), model->model().latent_dim());
@@ -433,6 +434,9 @@ absl::Status InferenceServiceHandler::AddLabels(
   const v1::Part part = slice.part() == v1::PART_UNSPECIFIED ? v1::PART_TEST : slice.part();
   const auto all = dataset->labels(part);
   if (all.empty()) return absl::OkStatus();
+  if (slice.offset() > all.size() || slice.count() > all.size() - slice.offset()) {
+    return absl::AbortedError("the dataset was replaced while it was read; call again");
+  }
   const auto chosen = all.subspan(slice.offset(), slice.count());
   labels.Assign(chosen.begin(), chosen.end());
   return absl::OkStatus();

@@ -38,8 +38,8 @@ class InferenceServiceHandler {
   using VersionPtr = std::shared_ptr<const VersionInfo>;
   // What holds for the messages of one stream.
   struct EncodeSession {
+    // The loaded version is looked up for each message: an idle stream holds no memory.
     VersionPtr version;
-    ModelPtr model;              // null until it has been found loaded
     v1::ModelSelector selector;  // of the first message
     v1::StreamOutputs outputs;   // that were asked for last
     bool has_outputs = false;    // whether any were

@@ -1,5 +1,6 @@
 // Encoding message after message on one call.
 #include <gmock/gmock.h>
+#include <grpcpp/generic/generic_stub.h>
 
 #include <chrono>
 #include <map>
@@ -250,11 +251,55 @@ TEST_F(StreamEncodeTest, WaitsWhereTooManyRowsAreInFlight) {
   StartWithModel();
   std::vector<v1::StreamEncodeRequest> messages;
   for (std::uint32_t i = 0; i < 200; ++i) messages.push_back(Message(i, 3, i == 0));
+  messages[0].mutable_model()->set_include_timing(true);
+  messages[0].mutable_outputs()->set_include_error(true);
+  messages[100].mutable_outputs()->set_include_sigma(false);
   std::vector<v1::StreamEncodeResponse> replies;
   const grpc::Status status = Exchange(messages, &replies);
   EXPECT_TRUE(status.ok()) << status.error_message();
   ASSERT_EQ(replies.size(), messages.size());
-  for (std::uint32_t i = 0; i < replies.size(); ++i) EXPECT_EQ(replies[i].message_index(), i);
+  for (std::uint32_t i = 0; i < replies.size(); ++i) {
+    EXPECT_EQ(replies[i].message_index(), i);
+    EXPECT_TRUE(replies[i].answered_by().has_timing()) << i;
+    EXPECT_EQ(replies[i].squared_error_size(), i < 100 ? 3 : 0) << i;
+  }
+}
+
+TEST_F(StreamEncodeTest, AMessageThatCannotBeParsedEndsTheStreamAfterTheRepliesBeforeIt) {
+  StartWithModel();
+  grpc::GenericStub stub(channel_);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::minutes(1));
+  grpc::CompletionQueue queue;
+  const auto stream =
+      stub.PrepareCall(&context, "/latent.v1.InferenceService/StreamEncode", &queue);
+  const auto next_ok = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  const auto write = [&](const std::string& bytes) {
+    const grpc::Slice slice(bytes);
+    stream->Write(grpc::ByteBuffer(&slice, 1), nullptr);
+    return next_ok();
+  };
+  stream->StartCall(nullptr);
+  ASSERT_TRUE(next_ok());
+  ASSERT_TRUE(write(Message(0, 1, true).SerializeAsString()));
+  ASSERT_TRUE(write("\xff\xff"));  // a tag that breaks off
+  int replies = 0;
+  for (;;) {
+    grpc::ByteBuffer reply;
+    stream->Read(&reply, nullptr);
+    if (!next_ok()) break;
+    ++replies;
+  }
+  EXPECT_EQ(replies, 1);
+  grpc::Status status;
+  stream->Finish(&status, nullptr);
+  ASSERT_TRUE(next_ok());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(PartsOf(status).metadata, ElementsAre(Pair("message_index", "1")));
 }
 
 TEST_F(StreamEncodeTest, GivesEverythingBackWhenTheCallerCancels) {
