@@ -154,6 +154,24 @@ TEST_F(StreamEncodeTest, TheFirstMessageChoosesTheVersionForAll) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+// The memory of a version is the cache's to give, however many streams are open.
+TEST_F(StreamEncodeTest, AnIdleStreamKeepsNoVersionInMemory) {
+  StartWithModel();
+  grpc::ClientContext context;
+  const auto stream = Open(&context);
+  v1::StreamEncodeResponse reply;
+  ASSERT_TRUE(stream->Write(Message(0, 1, true)));
+  ASSERT_TRUE(stream->Read(&reply));
+  v1::DeleteModelRequest request;
+  request.set_model("m");
+  v1::DeleteModelResponse response;
+  ASSERT_TRUE(Call(*registry_, &v1::RegistryService::Stub::DeleteModel, request, &response).ok());
+  ASSERT_TRUE(stream->Write(Message(1, 1, false)));
+  EXPECT_FALSE(stream->Read(&reply));
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::NOT_FOUND) << status.error_message();
+}
+
 TEST_F(StreamEncodeTest, OutputsHoldUntilOthersAreNamed) {
   StartWithModel();
   std::vector<v1::StreamEncodeRequest> messages = {Message(0, 2, true), Message(0, 2, false),
