@@ -19,8 +19,9 @@ LATENT_NUMERICS_BEGIN
 // What the first layer of a network reads: so many numbers, and beside them one of so many classes
 // (0: none).
 struct LayerInput {
-  LayerInput(std::size_t input_width,
-             std::size_t class_count = 0)  // NOLINT(google-explicit-constructor)
+  // A width alone is an input without classes.
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  LayerInput(std::size_t input_width, std::size_t class_count = 0)
       : width(input_width), classes(class_count) {}
   std::size_t width;
   std::size_t classes;
