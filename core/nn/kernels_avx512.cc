@@ -1,6 +1,11 @@
 // Compiled for AVX-512 (F, BW, DQ, VL); see kernels.h for what must not stand here. A panel's row
 // is one register, so every entry is the same chain as on AVX2, with the same bits.
 
+#if defined(__GNUC__) && !defined(__clang__)
+// GCC 12 takes its own intrinsics' undefined lanes for a mistake of ours (its bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
+
 #include <immintrin.h>
 
 #include "core/nn/elementwise.inc"
