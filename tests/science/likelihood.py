@@ -65,9 +65,9 @@ def read_images(kind):
 
 # Epochs that fit half an hour on 2 cores, by model.
 MNIST = {
-    "VAE": (100, {"dim": 50, "gaussian": {}}, (200, 200), {"elbo": {"warmUpFraction": 0.1}}),
-    "IWAE-5": (50, {"dim": 50, "gaussian": {}}, (200, 200), {"iwae": {"draws": 5}}),
-    "two layers": (80, {"hierarchical": {"layers": [100, 50], "hiddenUnits": [100]}}, (200, 200),
+    "VAE": (250, {"dim": 50, "gaussian": {}}, (200, 200), {"elbo": {"warmUpFraction": 0.1}}),
+    "IWAE-5": (200, {"dim": 50, "gaussian": {}}, (200, 200), {"iwae": {"draws": 5}}),
+    "two layers": (250, {"hierarchical": {"layers": [100, 50], "hiddenUnits": [100]}}, (200, 200),
                    {"elbo": {"warmUpFraction": 0.3}}),
 }
 
