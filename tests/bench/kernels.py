@@ -48,7 +48,6 @@ def measured(rig):
         done = subprocess.run(
             [BENCH / "kernel_bench", "--benchmark_format=json",
              "--benchmark_filter=^(Forward/bias_relu|ForwardWarm|Encode).*/(1|8|64|256)$",
-             "--benchmark_enable_random_interleaving=true",
              f"--benchmark_min_time={0.02 if rig.quick else 0.1}",
              f"--benchmark_repetitions={3 if rig.quick else 9}"],
             capture_output=True, text=True, check=True)
