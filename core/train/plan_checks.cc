@@ -165,8 +165,9 @@ void CheckMultinomial(const v1::ModelSpec& model, const DatasetInfo& data, Field
                  "needs a dense last layer; use 0, or leave decoder.output out");
     }
     if (model.condition().has_label() && model.decoder().layers_size() == 0) {
-      errors.Add(Path("likelihood.multinomial.sampled_columns"),
-                 "needs a last layer that reads no labels; use 0, or give the decoder a hidden layer");
+      errors.Add(
+          Path("likelihood.multinomial.sampled_columns"),
+          "needs a last layer that reads no labels; use 0, or give the decoder a hidden layer");
     }
   }
   if (model.scaling().has_standardise()) {

@@ -40,8 +40,7 @@ class GradientChecker {
         cells_(data_.rows),
         model_(MakeModel(spec, data_.rows)),
         beta_(beta),
-        batch_(model_.get(),
-               (sparse ? cells_.view() : RowsView(data_.rows)).WithLabels(labels_)) {
+        batch_(model_.get(), (sparse ? cells_.view() : RowsView(data_.rows)).WithLabels(labels_)) {
     // Off the symmetric start, so that no bias is 0 and no gradient vanishes by luck.
     std::vector<double> noise(model_->parameters().values().size());
     FillNormal({.seed = 11}, noise);
