@@ -74,4 +74,8 @@ bool IsEnded(v1::JobState state) {
          state == v1::JOB_STATE_CANCELLED;
 }
 
+bool HasRun(v1::JobState state) {
+  return state == v1::JOB_STATE_RUNNING || state == v1::JOB_STATE_CANCELLING;
+}
+
 }  // namespace latent

@@ -70,6 +70,8 @@ std::string_view JobPhaseName(v1::JobPhase phase);
 absl::StatusOr<v1::JobState> NextJobState(v1::JobState state, JobMove move);
 // Whether it has ended: SUCCEEDED, FAILED or CANCELLED.
 bool IsEnded(v1::JobState state);
+// Whether a run works on it: RUNNING or CANCELLING.
+bool HasRun(v1::JobState state);
 
 }  // namespace latent
 

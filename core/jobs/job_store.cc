@@ -113,7 +113,10 @@ absl::Status JobStore::Store(Transaction& tx, JobRecord& job, const v1::TrainPro
   event.stored = true;
   LATENT_RETURN_IF_ERROR(job_rows::InsertEvent(tx, job.id, event));
   LATENT_RETURN_IF_ERROR(job_rows::Update(tx, job));
-  tx.OnCommit([this, id = job.id, event = std::move(event)] { hub_.Publish(id, event); });
+  tx.OnCommit([this, id = job.id, event = std::move(event)] {
+    if (!HasRun(event.state)) ForgetShown(id);
+    hub_.Publish(id, event);
+  });
   return absl::OkStatus();
 }
 
@@ -151,7 +154,21 @@ absl::StatusOr<JobRecord> JobStore::Get(std::string_view id) {
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
+  AddShown(job);
   return job;
+}
+
+void JobStore::AddShown(JobRecord& job) {
+  if (!HasRun(job.state)) return;
+  MutexLock lock(&mutex_);
+  const auto shown = shown_.find(job.id);
+  if (shown == shown_.end() || shown->second.attempt != job.attempt) return;
+  if (shown->second.progress.step() > job.progress.step()) job.progress = shown->second.progress;
+}
+
+void JobStore::ForgetShown(const std::string& id) {
+  MutexLock lock(&mutex_);
+  shown_.erase(id);
 }
 
 absl::StatusOr<JobStore::Page> JobStore::List(const PageRequest& page, const std::string& model,
@@ -172,6 +189,7 @@ absl::StatusOr<JobStore::Page> JobStore::List(const PageRequest& page, const std
     return absl::OkStatus();
   });
   if (!done.ok()) return done;
+  for (JobRecord& job : result.jobs) AddShown(job);
   return result;
 }
 

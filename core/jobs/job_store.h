@@ -11,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -21,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/clock.h"
+#include "core/base/mutex.h"
 #include "core/jobs/job.h"
 #include "core/jobs/watch_hub.h"
 #include "core/store/db.h"
@@ -69,7 +71,7 @@ class JobStore {
   // The same for a job that evaluates a version of the plan's model on the plan's dataset.
   absl::StatusOr<JobRecord> SubmitEvaluation(Transaction& tx, const v1::TrainingPlan& plan,
                                              std::uint64_t version);
-  // NOT_FOUND if there is no such job.
+  // With the newest progress that was shown, stored or not. NOT_FOUND if there is no such job.
   absl::StatusOr<JobRecord> Get(std::string_view id);
   struct Page {
     std::vector<JobRecord> jobs;  // newest first
@@ -114,7 +116,7 @@ class JobStore {
   absl::Status SetPhase(const JobRun& run, v1::JobPhase phase, std::string_view message);
   // Stores an event an epoch and the newest progress, in one transaction.
   absl::Status RecordEpochs(const JobRun& run, std::span<const v1::TrainProgress> epochs);
-  // Tells watchers of progress that is not stored.
+  // Tells watchers, and whoever gets the job, of progress that is not stored.
   void ShowStep(const JobRun& run, const v1::TrainProgress& progress);
   // Records a durable checkpoint, forgets all but the newest `keep`; returns the files that are no
   // longer needed.
@@ -152,12 +154,22 @@ class JobStore {
   absl::Status EndRun(const JobRun& run, JobMove move, std::string_view message);
   absl::Status RecoverJob(Transaction& tx, JobRecord job, std::vector<std::string>* notes);
   void RemoveFiles(std::string_view id) const;
+  // Puts the newest shown progress of the job's present run in the place of an older, stored one.
+  void AddShown(JobRecord& job);
+  void ForgetShown(const std::string& id);
 
   const StateDir* const dir_;
   Database* const db_;
   const Clock* const clock_;
   const Options options_;
+  struct Shown {
+    std::uint32_t attempt = 0;
+    v1::TrainProgress progress;
+  };
   WatchHub hub_;
+  Mutex mutex_;
+  // Of running jobs, by id; forgotten when their run ends.
+  std::map<std::string, Shown> shown_ ABSL_GUARDED_BY(mutex_);
   std::function<void(const std::string&, v1::JobState)> listener_;
 };
 

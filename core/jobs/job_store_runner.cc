@@ -68,6 +68,10 @@ void JobStore::ShowStep(const JobRun& run, const v1::TrainProgress& progress) {
   event.state = v1::JOB_STATE_RUNNING;
   event.phase = v1::JOB_PHASE_TRAINING;
   event.progress = progress;
+  {
+    MutexLock lock(&mutex_);
+    shown_[run.id] = {run.attempt, progress};
+  }
   hub_.Publish(run.id, event);
 }
 

@@ -171,6 +171,36 @@ TEST_F(JobStoreTest, EventsOfStatesAndEpochsAreStoredInOrder) {
   EXPECT_EQ(Get(id).progress.epoch(), 2u);
 }
 
+TEST_F(JobStoreTest, ARunningJobHasTheNewestProgressThatWasShown) {
+  const std::string id = Submit();
+  const JobRun first = Start();
+  const auto show = [this](const JobRun& run, std::uint64_t step) {
+    v1::TrainProgress progress;
+    progress.set_step(step);
+    jobs_->ShowStep(run, progress);
+  };
+  const auto listed = [this] { return jobs_->List({}, "", {})->jobs[0].progress.step(); };
+  show(first, 7);
+  EXPECT_EQ(Get(id).progress.step(), 7u);
+  EXPECT_EQ(listed(), 7u);
+  std::vector<v1::TrainProgress> epochs(1);
+  epochs[0].set_step(9);
+  ASSERT_TRUE(jobs_->RecordEpochs(first, epochs).ok());
+  EXPECT_EQ(Get(id).progress.step(), 9u) << "what is stored is newer";
+  show(first, 11);
+  ASSERT_TRUE(jobs_->Requeue(first).ok());
+  EXPECT_EQ(Get(id).progress.step(), 9u) << "what was not stored is lost with its run";
+  const JobRun second = Start();
+  show(first, 12);
+  EXPECT_EQ(Get(id).progress.step(), 9u) << "of a run that is over";
+  show(second, 10);
+  ASSERT_TRUE(Cancel(id).ok());
+  EXPECT_EQ(Get(id).progress.step(), 10u) << "while it is being cancelled";
+  EXPECT_EQ(listed(), 10u);
+  ASSERT_TRUE(jobs_->Stopped(second).ok());
+  EXPECT_EQ(Get(id).progress.step(), 9u);
+}
+
 TEST_F(JobStoreTest, AnAttemptThatIsOverWritesNothingMore) {
   Submit();
   const JobRun first = Start();
