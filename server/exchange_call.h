@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
 #include "server/call.h"
+#include "server/reply_reuse.h"
 #include "server/stream_calls.h"
 
 namespace latent {
@@ -227,7 +228,7 @@ class ExchangeCall final : public CallBase, public OpenStream, public Deferred {
   void Drop(Message& message) {
     bytes_ -= message.bytes_;
     message.bytes_ = 0;
-    message.response_.Clear();
+    EmptyForReuse(message.response_);
   }
 
   // Does what can be done: writes, reads, ends.

@@ -95,6 +95,15 @@ void FillCodes(const EncodeOperation& encode, v1::Dtype format, Response* respon
   }
 }
 
+template <typename Response>
+void FillSigma(const EncodeOperation& encode, bool wanted, Response* response) {
+  if (wanted) {
+    SetDense(encode.sigma(), response->mutable_sigma());
+  } else {
+    response->clear_sigma();
+  }
+}
+
 std::uint64_t RandomSeed() {
   std::random_device device;
   return (static_cast<std::uint64_t>(device()) << 32) | device();
@@ -229,17 +238,23 @@ void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
                   v1::EncodeResponse* response) {
   const auto& encode = static_cast<const EncodeOperation&>(operation);
   FillCodes(encode, request.format(), response);
-  if (request.include_sigma()) SetDense(encode.sigma(), response->mutable_sigma());
+  FillSigma(encode, request.include_sigma(), response);
 }
 
 void FillResponse(const v1::StreamEncodeRequest& request, const Operation& operation,
                   v1::StreamEncodeResponse* response) {
   const auto& encode = static_cast<const EncodeOperation&>(operation);
   const v1::StreamOutputs& outputs = request.outputs();
-  if (!outputs.omit_codes()) FillCodes(encode, outputs.format(), response);
-  if (outputs.include_sigma()) SetDense(encode.sigma(), response->mutable_sigma());
+  if (outputs.omit_codes()) {
+    response->clear_codes();
+  } else {
+    FillCodes(encode, outputs.format(), response);
+  }
+  FillSigma(encode, outputs.include_sigma(), response);
   if (outputs.include_reconstruction()) {
     SetDense(encode.reconstruction(), response->mutable_reconstruction());
+  } else {
+    response->clear_reconstruction();
   }
   const auto& error = encode.squared_error();
   response->mutable_squared_error()->Assign(error.begin(), error.end());

@@ -53,7 +53,8 @@ OperationOr MakeOperation(const v1::InterpolateRequest& request, ModelPtr model,
 OperationOr MakeOperation(const v1::ScoreRequest& request, ModelPtr model, Cells cells,
                           const OperationLimits& limits, v1::ScoreResponse* response);
 
-// The results of an operation that has been run and was made from this request.
+// The results of an operation that has been run and was made from this request. Replies of Encode
+// and StreamEncode may hold what an earlier call left (EmptyForReuse).
 void FillResponse(const v1::EncodeRequest& request, const Operation& operation,
                   v1::EncodeResponse* response);
 void FillResponse(const v1::StreamEncodeRequest& request, const Operation& operation,

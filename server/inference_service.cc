@@ -385,6 +385,8 @@ absl::Status InferenceServiceHandler::Answer(Call& call, const Operation& operat
     timing->set_queue_us(times.queue.count());
     timing->set_compute_us(times.compute.count());
     timing->set_batch_rows(static_cast<std::uint32_t>(times.batch_rows));
+  } else {
+    answered_by->clear_timing();
   }
   metrics_->rows->Increment(static_cast<double>(operation.cost_rows()));
   const std::size_t limit = std::size_t{limits_.message_mib} << 20;

@@ -11,6 +11,7 @@
 
 #include "server/call.h"
 #include "server/io_executor.h"
+#include "server/reply_reuse.h"
 
 namespace latent {
 
@@ -73,7 +74,7 @@ class UnaryCall final : public CallBase {
     responder_.reset();
     const bool keep = request_.ByteSizeLong() + response_.ByteSizeLong() <= kKeepBytes;
     request_.Clear();
-    response_.Clear();
+    EmptyForReuse(response_);
     pool_->Recycle(this, keep);
   }
 

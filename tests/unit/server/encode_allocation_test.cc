@@ -9,6 +9,7 @@
 #include <string>
 
 #include "server/inference_convert.h"
+#include "server/reply_reuse.h"
 #include "server/rows_codec.h"
 #include "tests/unit/serve/served_fixture.h"
 
@@ -69,6 +70,9 @@ class Calls {
     for (std::size_t i = 0; i < kBatch; ++i) {
       EXPECT_TRUE(operations_[i].outcome().ok());
       FillResponse(requests_[i], operations_[i], &responses_[i]);
+      responses_[i].mutable_answered_by()->set_latent_space_id(
+          operations_[i].model().latent_space_id());
+      EmptyForReuse(responses_[i]);
       operations_[i].Release();
     }
     return allocations.load() - before;
