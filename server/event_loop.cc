@@ -105,13 +105,13 @@ void EventLoop::EndStreams() {
 }
 
 void EventLoop::RunPosted() {
-  std::vector<std::function<void()>> work;
   {
     MutexLock lock(&mutex_);
-    work.swap(posted_);
+    taken_.swap(posted_);
     woken_ = false;
   }
-  for (auto& piece : work) piece();
+  for (auto& piece : taken_) piece();
+  taken_.clear();
 }
 
 }  // namespace latent

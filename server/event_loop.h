@@ -118,6 +118,7 @@ class EventLoop {
   Wake wake_{this};
   Mutex mutex_;
   std::vector<std::function<void()>> posted_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::function<void()>> taken_;  // of what was posted, by the loop's thread
   bool woken_ ABSL_GUARDED_BY(mutex_) = false;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Alarm alarm_ ABSL_GUARDED_BY(mutex_);

@@ -29,6 +29,10 @@ concept Encodes = requires(const Request& request, EncodeOperation* operation) {
   BeginEncode(request, nullptr, EncodeOperation::Rows(), operation);
 };
 
+// Whether the call's operation is one.
+template <typename Call>
+constexpr bool kEncodes = Encodes<std::decay_t<decltype(std::declval<Call&>().request())>>;
+
 bool WantsLabels(const v1::EncodeRequest& request) { return request.include_labels(); }
 bool WantsLabels(const v1::StreamEncodeRequest& request) {
   return request.outputs().include_labels();
@@ -269,12 +273,7 @@ absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model
   }
   PerLoop& loop = Of(call.loop());
   std::unique_ptr<Operation> used;
-  if constexpr (Encodes<std::decay_t<decltype(call.request())>>) {
-    if (!loop.used.empty()) {
-      used = std::move(loop.used.back());
-      loop.used.pop_back();
-    }
-  }
+  if constexpr (kEncodes<Call>) used = loop.TakeUsed();
   LATENT_ASSIGN_OR_RETURN(auto operation, MakeChecked(call, model, slice, std::move(used)));
   loop.batcher.Add({.operation = std::move(operation),
                     .call = &call.base(),
@@ -285,11 +284,7 @@ absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model
                       PerLoop& mine = Of(call.loop());
                       call.Finish(ran.ok() ? Guarded([&] { return Answer(call, *result, times); })
                                            : ran);
-                      if constexpr (Encodes<std::decay_t<decltype(call.request())>>) {
-                        if (mine.used.size() >= kKeptOperations) return;
-                        static_cast<EncodeOperation&>(*result).Release();
-                        mine.used.push_back(std::move(result));
-                      }
+                      if constexpr (kEncodes<Call>) mine.KeepUsed(std::move(result));
                     }});
   return absl::OkStatus();
 }
@@ -297,41 +292,80 @@ absl::Status InferenceServiceHandler::Dispatch(Call& call, const ModelPtr& model
 template <typename Call>
 absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model,
                                                Admission admission, Cells* slice) {
-  struct Work {
-    Admission admission;
-    std::optional<Cells> slice;
-  };
-  const auto work = std::make_shared<Work>();
-  work->admission = std::move(admission);
-  if (slice != nullptr) work->slice = std::move(*slice);
-  return compute_->Submit([this, &call, model, work] {
-    absl::Status wanted = call.StillWanted();
-    absl::Status status = wanted;
-    if (wanted.ok()) {
-      const auto start = CallBase::SteadyClock::now();
-      const std::chrono::duration<double> waited = start - call.arrival();
-      metrics_->queue_wait_seconds->Observe(waited.count());
-      status = Guarded([&]() -> absl::Status {
-        LATENT_ASSIGN_OR_RETURN(
-            auto operation,
-            MakeChecked(call, model, work->slice ? &*work->slice : nullptr, nullptr));
-        const auto give_back = [this](BatchRunner* runner) { GiveBackRunner(runner); };
-        const std::unique_ptr<BatchRunner, decltype(give_back)> runner(TakeRunner(), give_back);
-        const auto begun = CallBase::SteadyClock::now();
-        wanted = runner->Run(*operation, [&call] { return call.StillWanted(); });
-        LATENT_RETURN_IF_ERROR(wanted);
-        const RunTimes times{.queue = start - call.arrival(),
-                             .compute = CallBase::SteadyClock::now() - begun,
-                             .batch_rows = operation->cost_rows()};
-        return Answer(call, *operation, times);
-      });
-    }
-    if (!wanted.ok()) metrics_->CountUnwanted(wanted);
-    call.loop().Post([&call, status, work] {
-      work->admission = {};
-      call.Finish(status);
+  PerLoop& loop = Of(call.loop());
+  LargeWork& work = loop.TakeLarge();
+  work.handler = this;
+  work.call = &call;
+  work.model = model;
+  work.admission = std::move(admission);
+  if (slice != nullptr) work.slice = std::move(*slice);
+  if constexpr (kEncodes<Call>) work.operation = loop.TakeUsed();
+  const absl::Status submitted = compute_->Submit(
+      [&work] { work.handler->ComputeLarge(*static_cast<Call*>(work.call), work); });
+  if (!submitted.ok()) {
+    work = {};
+    loop.idle.push_back(&work);
+  }
+  return submitted;
+}
+
+template <typename Call>
+void InferenceServiceHandler::ComputeLarge(Call& call, LargeWork& work) {
+  absl::Status wanted = call.StillWanted();
+  work.status = wanted;
+  if (wanted.ok()) {
+    const auto start = CallBase::SteadyClock::now();
+    const std::chrono::duration<double> waited = start - call.arrival();
+    metrics_->queue_wait_seconds->Observe(waited.count());
+    work.status = Guarded([&]() -> absl::Status {
+      LATENT_ASSIGN_OR_RETURN(work.operation,
+                              MakeChecked(call, work.model, work.slice ? &*work.slice : nullptr,
+                                          std::move(work.operation)));
+      const auto give_back = [this](BatchRunner* runner) { GiveBackRunner(runner); };
+      const std::unique_ptr<BatchRunner, decltype(give_back)> runner(TakeRunner(), give_back);
+      const auto begun = CallBase::SteadyClock::now();
+      wanted = runner->Run(*work.operation, [&call] { return call.StillWanted(); });
+      LATENT_RETURN_IF_ERROR(wanted);
+      const RunTimes times{.queue = start - call.arrival(),
+                           .compute = CallBase::SteadyClock::now() - begun,
+                           .batch_rows = work.operation->cost_rows()};
+      return Answer(call, *work.operation, times);
     });
-  });
+  }
+  if (!wanted.ok()) metrics_->CountUnwanted(wanted);
+  call.loop().Post([&work] { work.handler->EndLarge(*static_cast<Call*>(work.call), work); });
+}
+
+template <typename Call>
+void InferenceServiceHandler::EndLarge(Call& call, LargeWork& work) {
+  PerLoop& loop = Of(call.loop());
+  if constexpr (kEncodes<Call>) {
+    if (work.operation != nullptr) loop.KeepUsed(std::move(work.operation));
+  }
+  const absl::Status status = std::move(work.status);
+  work = {};
+  loop.idle.push_back(&work);
+  call.Finish(status);
+}
+
+std::unique_ptr<Operation> InferenceServiceHandler::PerLoop::TakeUsed() {
+  if (used.empty()) return nullptr;
+  std::unique_ptr<Operation> operation = std::move(used.back());
+  used.pop_back();
+  return operation;
+}
+
+void InferenceServiceHandler::PerLoop::KeepUsed(std::unique_ptr<Operation> operation) {
+  if (used.size() >= kKeptOperations) return;
+  static_cast<EncodeOperation&>(*operation).Release();
+  used.push_back(std::move(operation));
+}
+
+InferenceServiceHandler::LargeWork& InferenceServiceHandler::PerLoop::TakeLarge() {
+  if (idle.empty()) return *large.emplace_back(std::make_unique<LargeWork>());
+  LargeWork& work = *idle.back();
+  idle.pop_back();
+  return work;
 }
 
 template <typename Call>
@@ -342,7 +376,7 @@ OperationOr InferenceServiceHandler::MakeChecked(Call& call, const ModelPtr& mod
   const auto give_labels = [&labels](Cells& input) {
     if (!labels.empty()) input.labels.assign(labels.begin(), labels.end());
   };
-  if constexpr (Encodes<std::decay_t<decltype(call.request())>>) {
+  if constexpr (kEncodes<Call>) {
     EncodeOperation::Rows rows;
     if (slice != nullptr) {
       rows.owned = std::move(*slice);

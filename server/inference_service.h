@@ -5,6 +5,7 @@
 #define LATENT_SERVER_INFERENCE_SERVICE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,6 +63,12 @@ class InferenceServiceHandler {
   absl::Status Dispatch(Call& call, const ModelPtr& model, Admission admission, Cells* slice);
   template <typename Call>
   absl::Status RunLarge(Call& call, const ModelPtr& model, Admission admission, Cells* slice);
+  struct LargeWork;
+  // On a thread of the compute executor; leads to the call's end on its loop.
+  template <typename Call>
+  void ComputeLarge(Call& call, LargeWork& work);
+  template <typename Call>
+  void EndLarge(Call& call, LargeWork& work);
   // Of one that has been used, or of nothing.
   template <typename Call>
   OperationOr MakeChecked(Call& call, const ModelPtr& model, Cells* slice,
@@ -79,11 +86,29 @@ class InferenceServiceHandler {
                          google::protobuf::RepeatedField<std::int32_t>& labels);
   // Rows that the request has computed, up to the limit.
   std::size_t ComputedRows(const RequestCells& cells, std::size_t input_rows) const;
+  // What a call takes along to the compute executor. Closures hold pointers alone and so need no
+  // memory of their own.
+  struct LargeWork {
+    InferenceServiceHandler* handler = nullptr;
+    void* call = nullptr;
+    ModelPtr model;
+    Admission admission;
+    std::optional<Cells> slice;
+    std::unique_ptr<Operation> operation;
+    absl::Status status;
+  };
   // Of one loop, for its thread alone.
   struct PerLoop {
     explicit PerLoop(const BatchMetrics* metrics) : batcher(metrics) {}
+    // An operation of Encode that has been used, if there is one, and back.
+    std::unique_ptr<Operation> TakeUsed();
+    void KeepUsed(std::unique_ptr<Operation> operation);
+    LargeWork& TakeLarge();
+
     RowBatcher batcher;
-    std::vector<std::unique_ptr<Operation>> used;  // of Encode, to be used again
+    std::vector<std::unique_ptr<Operation>> used;
+    std::vector<std::unique_ptr<LargeWork>> large;  // all
+    std::vector<LargeWork*> idle;                   // of these
   };
   PerLoop& Of(const EventLoop& loop) { return *loops_[static_cast<std::size_t>(loop.index())]; }
   BatchRunner* TakeRunner();
