@@ -2,7 +2,11 @@
 // thread, computing nothing. Requests, replies, limits and malloc settings are latentd's, so that
 // what latentd costs above this is latentd's own. Runs until it is killed.
 //
-//   echo_server --port-file FILE [--listen 127.0.0.1:0] [--code 32] [--health] [--default-health]
+//   echo_server --port-file FILE [--listen 127.0.0.1:0] [--code 32] [--read-bytes N] [--health]
+//               [--default-health]
+//
+// With --read-bytes it reads N bytes from front to back before each answer, as a forward pass reads
+// its weights: gRPC then finds its own code and data as cold as it does in a server of models.
 #include <absl/synchronization/mutex.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
@@ -10,12 +14,15 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <deque>
 #include <fstream>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "latent/v1/inference_service.grpc.pb.h"
@@ -29,6 +36,7 @@ struct Flags {
   std::string listen = "127.0.0.1:0";
   std::string port_file;
   std::uint32_t code = 32;
+  std::size_t read_bytes = 0;
   bool health = false;
   bool default_health = false;
 };
@@ -75,7 +83,8 @@ class EchoCall final : public Call {
 
 class EchoServer {
  public:
-  explicit EchoServer(const Flags& flags) : code_(flags.code) {
+  explicit EchoServer(const Flags& flags)
+      : code_(flags.code), weights_(flags.read_bytes / sizeof(float), 1.0f) {
     grpc::EnableDefaultHealthCheckService(flags.default_health);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(17 << 20);
@@ -115,6 +124,7 @@ class EchoServer {
           inference_.RequestEncode(context, request, responder, queue_.get(), queue_.get(), tag);
         },
         [this](const EncodeRequest& request, EncodeResponse& response) {
+          ReadWeights();
           const auto& dense = request.rows().dense();
           const std::size_t rows =
               dense.data().size() / sizeof(float) / std::max<std::size_t>(1, dense.columns());
@@ -126,6 +136,15 @@ class EchoServer {
           codes.set_columns(code_);
           codes.mutable_data()->assign(rows * code_ * sizeof(float), '\0');
         });
+  }
+
+  void ReadWeights() {
+    constexpr std::size_t kLanes = 64;  // sums enough to wait for memory alone
+    std::array<float, kLanes> sums{};
+    for (std::size_t i = 0; i + kLanes <= weights_.size(); i += kLanes) {
+      for (std::size_t lane = 0; lane < kLanes; ++lane) sums[lane] += weights_[i + lane];
+    }
+    read_ = std::accumulate(sums.begin(), sums.end(), 0.0f);
   }
 
   void ArmHealth() {
@@ -140,6 +159,8 @@ class EchoServer {
   }
 
   const std::uint32_t code_;
+  const std::vector<float> weights_;
+  volatile float read_ = 0;
   InferenceService::AsyncService inference_;
   Health::AsyncService health_;
   std::unique_ptr<grpc::ServerCompletionQueue> queue_;
@@ -159,6 +180,7 @@ int main(int argc, char** argv) {
   app.add_option("--listen", flags.listen, "host:port or unix:path");
   app.add_option("--port-file", flags.port_file, "gets the port")->required();
   app.add_option("--code", flags.code, "entries of a code");
+  app.add_option("--read-bytes", flags.read_bytes, "bytes to read before each answer");
   app.add_flag("--health", flags.health, "answer health checks too");
   app.add_flag("--default-health", flags.default_health,
                "let gRPC answer them, by the callback API: what latentd must not do")

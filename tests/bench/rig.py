@@ -179,6 +179,13 @@ class Rig:
         return self.process("echo", [BENCH / "echo_server"])
 
     @functools.cached_property
+    def reading_echo(self):
+        """One that reads as many bytes a call as DEEP's encoder has in its weights."""
+        widths = [784, *HIDDEN[DEEP], 32]
+        weights = sum(4 * a * b for a, b in zip(widths, widths[1:]))
+        return self.process("echo_reading", [BENCH / "echo_server", "--read-bytes", weights])
+
+    @functools.cached_property
     def echo_with_health(self):
         return self.process("echo_health", [BENCH / "echo_server", "--health"])
 
