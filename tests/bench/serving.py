@@ -57,24 +57,27 @@ def cpu(rig, table):
     """Server CPU of a call above what gRPC and the forward pass take."""
     rig.served(DEEP)
 
-    def extra(calls):
-        readings = rig.in_turn(ours=lambda: rig.call(rig.latentd, DEEP, calls),
-                               echo=lambda: rig.call(rig.echo, DEEP, calls))
+    def extra(calls, pinned):
+        readings = rig.in_turn(ours=lambda: rig.call(rig.latentd, DEEP, calls, pinned),
+                               echo=lambda: rig.call(rig.echo, DEEP, calls, pinned))
         return readings, statistics.median(ours.server_us - ours.compute_us - echo.server_us
                                            for ours, echo in both(readings, "ours", "echo"))
 
-    parts, notes = [], []
-    for calls in (8, 64):
-        readings, above = extra(calls)
-        parts.append(Part(above, "≤", 5, 2, "{:.1f} µs", f"at {calls}"))
-        medians = [statistics.median(values) for values in (
-            [r.server_us for r in readings["ours"]], [r.compute_us for r in readings["ours"]],
-            [r.server_us for r in readings["echo"]])]
-        notes.append("{:.1f} of which {:.1f} compute, echo {:.1f}".format(*medians))
-    narrow = with_narrow_weights(rig, lambda: [extra(calls)[1] for calls in (8, 64)])
-    notes.append("with weights of float16 {:.1f} · {:.1f} µs".format(*narrow))
-    judge(table, "`Encode` 784-512-256-32, 8 and 64 in flight: server CPU per request above echo + "
-          "compute", *parts, note="; ".join(notes))
+    narrow = with_narrow_weights(rig, lambda: {
+        pinned: [extra(calls, pinned)[1] for calls in (8, 64)] for pinned in (True, False)})
+    for pinned in (True, False):
+        parts, notes = [], []
+        for calls in (8, 64):
+            readings, above = extra(calls, pinned)
+            parts.append(Part(above, "≤", 5, 2, "{:.1f} µs", f"at {calls}"))
+            medians = [statistics.median(values) for values in (
+                [r.server_us for r in readings["ours"]], [r.compute_us for r in readings["ours"]],
+                [r.server_us for r in readings["echo"]])]
+            notes.append("{:.1f} of which {:.1f} compute, echo {:.1f}".format(*medians))
+        notes.append("with weights of float16 {:.1f} · {:.1f} µs".format(*narrow[pinned]))
+        judge(table, "`Encode` 784-512-256-32, 8 and 64 in flight, "
+              f"{'pinned' if pinned else 'free'}: server CPU per request above echo + compute",
+              *parts, note="; ".join(notes))
 
 
 def one_caller(rig, table):
