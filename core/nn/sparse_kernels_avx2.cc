@@ -10,7 +10,7 @@ namespace {
 
 constexpr size_t kSparsePanel = 16;
 // Rows of weights are asked for so many cells ahead: what hides the way to memory.
-constexpr size_t kAhead = 8;
+constexpr size_t kAhead = 16;
 
 inline __m256i SparseMask(size_t count) {
   const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -33,7 +33,7 @@ inline void GatherTile(const GatherCall& call, size_t j) {
   for (size_t e = 0; e < count; ++e) {
     const float* const next = weights + indices[e + kAhead < count ? e + kAhead : e] * row;
 #pragma GCC unroll 4
-    for (size_t p = 0; p < kPanels; ++p) _mm_prefetch(next + p * panel, _MM_HINT_T0);
+    for (size_t p = 0; p < kPanels; ++p) _mm_prefetch(next + p * panel, _MM_HINT_T1);
     const float* const from = weights + indices[e] * row;
     const __m256 factor = _mm256_broadcast_ss(values + e);
 #pragma GCC unroll 8

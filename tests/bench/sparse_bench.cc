@@ -24,6 +24,7 @@
 #include "core/base/random.h"
 #include "core/base/thread_pool.h"
 #include "core/data/dataset.h"
+#include "core/nn/aligned_buffer.h"
 #include "core/nn/dense.h"
 #include "core/nn/sparse_batch.h"
 #include "core/train/plan.h"
@@ -97,9 +98,7 @@ class Layer {
         hidden_(hidden),
         rows_(rows),
         data_(Draw(kBatches * rows, items, cells, zipf)) {
-    weights_.resize(items * hidden);
-    gradient_.resize(items * hidden);
-    FillNormal({.seed = 3}, weights_);
+    FillNormal({.seed = 3}, weights_.Span(items * hidden));
     packed_.Pack({weights_.data(), items, hidden});
     bias_.resize(hidden, 0.1f);
     y_.resize(rows * hidden);
@@ -130,7 +129,7 @@ class Layer {
       served += CpuSeconds() - start;
       start = CpuSeconds();
       for (std::size_t c = 0; c < items_; ++c) {
-        batch_.ColumnGradient(c, Y(), {gradient_.data() + c * hidden_, hidden_});
+        batch_.ColumnGradient(c, Y(), slab_.row(c % kSlab));
       }
       gradient += grouping + CpuSeconds() - start;
       data_.view().Gather(indices, {dense_.data(), rows_, items_});
@@ -139,7 +138,10 @@ class Layer {
       DenseForward(x, packed_, bias_, Activation::kIdentity, Y());
       dense_forward += CpuSeconds() - start;
       start = CpuSeconds();
-      DenseWeightGradient(x, packed_y_, 0, false, {gradient_.data(), items_, hidden_});
+      for (std::size_t c = 0; c < items_; c += kSlab) {
+        const std::size_t columns = std::min(kSlab, items_ - c);
+        DenseWeightGradient(x, packed_y_, c, false, {slab_.row(0).data(), columns, hidden_});
+      }
       dense_gradient += CpuSeconds() - start;
     }
     const double scale = 1e6 / static_cast<double>(kBatches * rows_);
@@ -153,10 +155,14 @@ class Layer {
 
  private:
   static constexpr std::size_t kBatches = 6;
+  // Columns whose gradient is formed before their update, as training does.
+  static constexpr std::size_t kSlab = 64;
   Matrix Y() { return {y_.data(), rows_, hidden_}; }
   std::size_t items_, hidden_, rows_;
   Rows data_;
-  std::vector<float> weights_, gradient_, bias_, y_, dense_;
+  AlignedBuffer weights_, gradient_;
+  Matrix slab_ = gradient_.Shape(kSlab, hidden_);
+  std::vector<float> bias_, y_, dense_;
   PackedMatrix packed_, packed_y_;
   SparseBatch batch_;
 };
