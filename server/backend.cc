@@ -37,9 +37,10 @@ Backend::Backend(Config config, IoExecutor* loader)
     : config_(std::move(config)), loader_(loader), memory_(MemoryOf(config_)) {
   // A job may hold no more than half of it: whatever trains, versions can be loaded.
   plan_environment_.training_memory_bytes = memory_.budget / 2;
-  plan_environment_.is_metric = [](std::string_view name) {
+  plan_environment_.metric_has_direction = [](std::string_view name) -> std::optional<bool> {
     const MetricDefinition* metric = FindMetricDefinition(name);
-    return metric != nullptr && metric->better != Better::kNeither;
+    if (metric == nullptr) return std::nullopt;
+    return metric->better != Better::kNeither;
   };
   plan_environment_.default_threads = static_cast<std::uint32_t>(config_.train_threads);
 }

@@ -116,6 +116,9 @@ void AddPublishing(CLI::App& command, TrainFlags& flags) {
   add("--publish", flags.publish, "always, never or if-better")
       ->check(CLI::IsMember({"always", "never", "if-better"}));
   add("--publish-metric", flags.publish_metric, "Metric that if-better compares");
+  add("--publish-direction", flags.publish_direction,
+      "Which way it is better, for metrics that do not say so themselves")
+      ->check(CLI::IsMember({"higher", "lower"}));
   add("--publish-bound", flags.publish_bound, "Value that it must reach, instead of the alias's");
   add("--alias", flags.aliases, "Alias that moves to the version (default: production); repeatable")
       ->allow_extra_args(false);

@@ -39,7 +39,7 @@ struct TrainFlags {
   std::string schedule, optimizer, warm_start, sampler;
   std::optional<bool> early_stopping, shuffle, keep_latent_space, optimizer_state;
   // Publishing.
-  std::string publish, publish_metric;
+  std::string publish, publish_metric, publish_direction;
   std::optional<double> publish_bound;
   std::optional<bool> allow_schema_change, keep_optimizer_state;
 };

@@ -329,6 +329,9 @@ void SetPublish(const TrainFlags& flags, v1::PublishSpec* publish) {
   if (flags.publish == "never") publish->set_policy(v1::PUBLISH_POLICY_NEVER);
   if (flags.publish == "if-better") publish->set_policy(v1::PUBLISH_POLICY_IF_BETTER);
   if (!flags.publish_metric.empty()) publish->set_metric(flags.publish_metric);
+  if (!flags.publish_direction.empty()) {
+    publish->set_metric_higher_is_better(flags.publish_direction == "higher");
+  }
   if (flags.publish_bound) publish->set_bound(*flags.publish_bound);
   if (!flags.aliases.empty()) {
     publish->mutable_aliases()->Assign(flags.aliases.begin(), flags.aliases.end());

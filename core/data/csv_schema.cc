@@ -27,6 +27,16 @@ bool IsNameOfIds(const std::string& name) {
   return absl::EqualsIgnoreCase(name, "id") || absl::EqualsIgnoreCase(name, "row_id");
 }
 
+bool IsNameOfLabels(const std::string& name) {
+  return absl::EqualsIgnoreCase(name, "label") || absl::EqualsIgnoreCase(name, "class") ||
+         absl::EqualsIgnoreCase(name, "target");
+}
+
+bool IsLabel(const std::string& text) {
+  std::int32_t label = 0;
+  return absl::SimpleAtoi(text, &label) && label >= 0;
+}
+
 }  // namespace
 
 bool IsMissingCell(std::string_view cell) {
@@ -172,6 +182,16 @@ bool CsvScan::NeedsAll() const {
   });
 }
 
+// Whether the column's name says label and its cells, all there and few different ones, may be
+// labels: whole numbers or texts.
+bool CsvScan::LooksLikeLabels(const Column& column) const {
+  const std::size_t different = column.values.size();
+  if (!has_header_ || !IsNameOfLabels(column.name) || column.missing > 0) return false;
+  if (different > kMaxGuessedLabels || 2 * different > column.cells) return false;
+  return column.numbers == 0 || (column.numbers == column.cells &&
+                                 std::all_of(column.values.begin(), column.values.end(), IsLabel));
+}
+
 absl::StatusOr<CsvColumnKind> CsvScan::Guess(const Column& column, bool* has_id) const {
   const std::size_t different = column.values.size();
   const bool differ = different == column.cells || different > kMaxColumns;
@@ -210,13 +230,24 @@ absl::StatusOr<CsvScan::Decision> CsvScan::Decide() {
       return BadFile(first_name_, "more than one column is declared as label or as id");
     }
   }
-  bool plain = !options_.csv.allow_missing && options_.csv.columns.empty();
+  const bool has_label = std::any_of(columns_.begin(), columns_.end(), [](const Column& column) {
+    return column.declared == CsvColumnKind::kLabel;
+  });
+  const auto label = has_label || labels_elsewhere_
+                         ? columns_.end()
+                         : std::find_if(columns_.begin(), columns_.end(), [this](const Column& c) {
+                             return c.declared == CsvColumnKind::kGuess && LooksLikeLabels(c);
+                           });
+  bool plain =
+      !options_.csv.allow_missing && options_.csv.columns.empty() && label == columns_.end();
   std::uint64_t width = 0;
   for (Column& column : columns_) {
     CsvColumn& decided = schema->columns.emplace_back();
     decided.name = column.name;
     decided.kind = column.declared;
-    if (decided.kind == CsvColumnKind::kGuess) {
+    if (label != columns_.end() && &column == &*label) {
+      decided.kind = CsvColumnKind::kLabel;
+    } else if (decided.kind == CsvColumnKind::kGuess) {
       LATENT_ASSIGN_OR_RETURN(decided.kind, Guess(column, &has_id));
     }
     LATENT_RETURN_IF_ERROR(CheckText(column.name, "a name"));

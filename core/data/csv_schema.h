@@ -19,6 +19,8 @@ namespace latent {
 // Different texts of a column that is taken for categorical without a word; declared ones may have
 // as many as a dataset has columns.
 inline constexpr std::size_t kMaxGuessedCategories = 1000;
+// Different labels of a column that is taken for labels by its name.
+inline constexpr std::size_t kMaxGuessedLabels = 256;
 // Rows whose cells settle what is guessed; the rest is read only if a column is not numeric.
 inline constexpr std::uint64_t kCsvSampleRows = 10'000;
 
@@ -28,8 +30,10 @@ bool IsMissingCell(std::string_view cell);
 // Reads CSV files of one dataset, then decides. Call Add for every file, then Decide once.
 class CsvScan {
  public:
-  // `options` are those of the dataset; all files must have the same columns.
-  explicit CsvScan(const ReadOptions& options) : options_(options) {}
+  // `options` are those of the dataset; all files must have the same columns. `labels_elsewhere`:
+  // the dataset has its labels in other files, so that no column is guessed to hold them.
+  explicit CsvScan(const ReadOptions& options, bool labels_elsewhere = false)
+      : options_(options), labels_elsewhere_(labels_elsewhere) {}
 
   // INVALID_ARGUMENT, reason BAD_DATASET, for a file that is no CSV or has other columns.
   absl::Status Add(std::unique_ptr<ByteSource> bytes, const std::string& name);
@@ -60,9 +64,11 @@ class CsvScan {
   // Whether rows beyond the sample can change the schema.
   bool NeedsAll() const;
   absl::Status CheckText(const std::string& text, std::string_view what) const;
+  bool LooksLikeLabels(const Column& column) const;
   absl::StatusOr<CsvColumnKind> Guess(const Column& column, bool* has_id) const;
 
   const ReadOptions& options_;
+  const bool labels_elsewhere_;
   std::string first_name_;
   bool has_header_ = false;
   bool declared_by_name_ = false;        // which only a header makes possible

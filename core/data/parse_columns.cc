@@ -122,7 +122,10 @@ absl::Status Parser::SettleCsv() {
   ReadOptions options;
   options.csv = request_.csv;
   options.label_names = request_.label_names;
-  CsvScan scan(options);
+  const bool labels_elsewhere =
+      std::any_of(request_.files.begin(), request_.files.end(),
+                  [](const ParseFile& file) { return file.role == FileRole::kLabels; });
+  CsvScan scan(options, labels_elsewhere);
   bool any = false;
   for (const ParseFile& file : request_.files) {
     if (file.role != FileRole::kRows) continue;

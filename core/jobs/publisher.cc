@@ -175,7 +175,8 @@ absl::StatusOr<GateFigure> Publisher::Figure(const Autoencoder& model,
                                              const v1::TrainingPlan& plan) {
   const v1::Part part = GatePart(data_);
   const std::string on = part == v1::PART_VALIDATION ? "VALIDATION" : "TRAIN";
-  const std::string& name = job_.plan.publish().metric();
+  const v1::PublishSpec& publish = job_.plan.publish();
+  const std::string& name = publish.metric();
   if (ComparesObjective(job_.plan.publish())) {
     const double value = parts_.objective(model, data_, part, job_.plan.training().seed());
     return GateFigure{absl::StrCat("the validation objective on ", on, " rows"), "nats/row", value,
@@ -184,13 +185,10 @@ absl::StatusOr<GateFigure> Publisher::Figure(const Autoencoder& model,
   const PartAsTest data(data_, part);
   LATENT_ASSIGN_OR_RETURN(const Evaluation evaluation, parts_.evaluate(model, plan, data, stop_));
   LATENT_ASSIGN_OR_RETURN(const v1::Metric metric, FindMetric(evaluation.metrics, name));
-  if (!metric.has_higher_is_better()) {
-    return InvalidField("publish.metric",
-                        absl::StrCat("expected a metric of which more or less is better, got ",
-                                     name, ", which is neither"));
-  }
+  const bool higher_is_better =
+      metric.has_higher_is_better() ? metric.higher_is_better() : publish.metric_higher_is_better();
   return GateFigure{absl::StrCat(name, " on ", on, " rows"), metric.unit(), metric.value(),
-                    metric.higher_is_better()};
+                    higher_is_better};
 }
 
 absl::Status Publisher::TryFiles(const std::string& directory) const {

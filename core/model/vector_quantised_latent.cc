@@ -15,6 +15,7 @@
 #include "core/model/composed_parts.h"
 #include "core/model/latent_part.h"
 #include "core/model/layer_pass.h"
+#include "core/model/workspace.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
@@ -235,9 +236,18 @@ class VectorQuantisedLatent final : public LatentPart {
   void Encode(const LayerRunner& run, ConstMatrix hidden, Matrix codes,
               Workspace& /*ws*/) const override {
     run(code(), hidden, codes);
-    const Codebook codebook{.groups = place_.groups,
-                            .vectors = run.parameters.matrix(place_.segment)};
-    for (std::size_t r = 0; r < codes.rows; ++r) SnapCode(codebook, codes.row(r));
+    Snap(run, codes);
+  }
+  // The decoder has seen codebook vectors alone: of others, such as those between two codes, the
+  // nearest are decoded.
+  ConstMatrix DecoderInput(const LayerRunner& run, ConstMatrix codes,
+                           Workspace& ws) const override {
+    const Matrix snapped = ws.buffers().latent[0].Shape(codes.rows, codes.columns);
+    for (std::size_t r = 0; r < codes.rows; ++r) {
+      std::copy(codes.row(r).begin(), codes.row(r).end(), snapped.row(r).begin());
+    }
+    Snap(run, snapped);
+    return snapped;
   }
 
   std::unique_ptr<LatentPass> MakePass(PassContext* context, const AlignedBuffer* input,
@@ -250,6 +260,12 @@ class VectorQuantisedLatent final : public LatentPart {
   }
 
  private:
+  void Snap(const LayerRunner& run, Matrix codes) const {
+    const Codebook codebook{.groups = place_.groups,
+                            .vectors = run.parameters.matrix(place_.segment)};
+    for (std::size_t r = 0; r < codes.rows; ++r) SnapCode(codebook, codes.row(r));
+  }
+
   std::array<NetworkLayer, 1> layers_;
   CodebookPlace place_;
   std::string name_;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -19,8 +20,9 @@ namespace latent {
 struct PlanEnvironment {
   std::uint32_t default_threads = 1;
   std::uint64_t training_memory_bytes = 8ull << 30;  // a plan that needs more is refused
-  // Whether publish.metric names a figure of which more or less is better; null accepts every name.
-  std::function<bool(std::string_view)> is_metric = {};
+  // Whether a metric says which way is better; nullopt if there is none of that name. Null accepts
+  // every name, as one that says so.
+  std::function<std::optional<bool>(std::string_view)> metric_has_direction = {};
 };
 
 // The version that a warm start names.

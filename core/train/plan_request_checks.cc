@@ -126,18 +126,28 @@ void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, Fi
              0, 100000, errors);
 }
 
+void CheckPublishMetric(const v1::PublishSpec& publish, const PlanEnvironment& environment,
+                        FieldErrors& errors) {
+  if (!environment.metric_has_direction) return;
+  const std::optional<bool> directed = environment.metric_has_direction(publish.metric());
+  if (!directed) {
+    errors.Add("spec.publish.metric",
+               absl::StrCat("expected a name of the metric table, got ", Quoted(publish.metric())));
+  } else if (*directed == publish.has_metric_higher_is_better()) {
+    errors.Add("spec.publish.metric_higher_is_better",
+               absl::StrCat(*directed ? "expected none, since " : "expected true or false, since ",
+                            Quoted(publish.metric()), *directed ? " says" : " does not say",
+                            " which way is better"));
+  }
+}
+
 void CheckPublish(const v1::PublishSpec& publish, const PlanEnvironment& environment,
                   FieldErrors& errors) {
   if (!v1::PublishPolicy_IsValid(publish.policy())) {
     errors.Add("spec.publish.policy", absl::StrCat("expected a known policy, got number ",
                                                    static_cast<int>(publish.policy())));
   }
-  if (environment.is_metric && !environment.is_metric(publish.metric())) {
-    errors.Add("spec.publish.metric",
-               absl::StrCat("expected a name of the metric table, one that knows which direction "
-                            "is better, got ",
-                            Quoted(publish.metric())));
-  }
+  CheckPublishMetric(publish, environment, errors);
   if (publish.has_bound() && !std::isfinite(publish.bound())) {
     errors.Add("spec.publish.bound",
                absl::StrCat("expected a finite number, got ", publish.bound()));

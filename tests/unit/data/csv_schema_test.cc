@@ -119,6 +119,58 @@ TEST_F(CsvSchemaTest, LearnsTheNamesOfLabelsThatAreTexts) {
   EXPECT_THAT(dataset->labels(v1::PART_TRAIN), ElementsAre(0, 1, 0));
 }
 
+TEST_F(CsvSchemaTest, AColumnCalledSoOfFewWholeNumbersHoldsLabels) {
+  Add("a.csv", "Label,x\n1,5\n0,6\n1,7\n0,8\n");
+  const auto dataset = ParseAndOpen();
+  ASSERT_NE(dataset, nullptr);
+  EXPECT_THAT(Kinds(dataset->info()), ElementsAre(v1::COLUMN_KIND_LABEL, v1::COLUMN_KIND_NUMERIC));
+  EXPECT_THAT(dataset->info().column_names, ElementsAre("x"));
+  EXPECT_THAT(dataset->labels(v1::PART_TRAIN), ElementsAre(1, 0, 1, 0));
+}
+
+TEST_F(CsvSchemaTest, AColumnCalledSoOfFewTextsHoldsLabels) {
+  Add("a.csv", "x,class\n5,no\n6,yes\n7,no\n8,yes\n");
+  const auto dataset = ParseAndOpen();
+  ASSERT_NE(dataset, nullptr);
+  EXPECT_THAT(dataset->info().label_names, ElementsAre("no", "yes"));
+  EXPECT_THAT(dataset->labels(v1::PART_TRAIN), ElementsAre(0, 1, 0, 1));
+}
+
+TEST_F(CsvSchemaTest, NothingElseIsGuessedToBeLabels) {
+  for (const std::string text : {
+           "label,x\n1,5\n2,6\n3,7\n4,8\n",       // they all differ
+           "label,x\n1.5,5\n0,6\n1.5,7\n0,8\n",   // no whole numbers
+           "label,x\n-1,5\n1,6\n-1,7\n1,8\n",     // nor from 0
+           "labels_old,x\n1,5\n0,6\n1,7\n0,8\n",  // another name
+       }) {
+    request_.files.clear();
+    Add("a.csv", text);
+    const auto dataset = ParseAndOpen();
+    ASSERT_NE(dataset, nullptr) << text;
+    EXPECT_EQ(dataset->info().columns, 2u) << text;
+    EXPECT_FALSE(dataset->info().has_labels) << text;
+  }
+}
+
+TEST_F(CsvSchemaTest, NoLabelsAreGuessedWhereAFileHoldsThem) {
+  Add("a.csv", "label,x\n1,5\n0,6\n1,7\n0,8\n");
+  Add("y.csv", "3\n2\n3\n2\n");
+  request_.files.back().role = FileRole::kLabels;
+  const auto dataset = ParseAndOpen();
+  ASSERT_NE(dataset, nullptr);
+  EXPECT_EQ(dataset->info().columns, 2u);
+  EXPECT_THAT(dataset->labels(v1::PART_TRAIN), ElementsAre(3, 2, 3, 2));
+}
+
+TEST_F(CsvSchemaTest, AGuessOfLabelsIsOverridden) {
+  Add("a.csv", "label,x\n1,5\n0,6\n1,7\n0,8\n");
+  request_.csv.columns = {{"label", CsvColumnKind::kNumeric}};
+  const auto dataset = ParseAndOpen();
+  ASSERT_NE(dataset, nullptr);
+  EXPECT_THAT(dataset->info().column_names, ElementsAre("label", "x"));
+  EXPECT_FALSE(dataset->info().has_labels);
+}
+
 TEST_F(CsvSchemaTest, MarksMissingCellsAndFillsThemWithTheMeanOfTrain) {
   Add("a.csv", "x,c\n1,a\n,b\n3,NA\n");
   Add("b.csv", "x,c\nnan,b\n", v1::PART_TEST);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 #include <string>
 #include <vector>
 
@@ -105,6 +106,25 @@ TEST(VectorQuantisedLatentTest, CodesAreVectorsOfTheCodebook) {
     const std::uint32_t k = FindNearest(book.vectors, GroupOf(encoded, at)).index;
     for (std::size_t j = 0; j < kWidth; ++j) EXPECT_EQ(codes[at * kWidth + j], book.vectors(j, k));
   }
+}
+
+TEST(VectorQuantisedLatentTest, OtherVectorsAreDecodedAsTheNearestOfTheCodebook) {
+  const UniformRows data(kRows, kColumns);
+  const auto model = MakeModel(Quantised(7, 100), data.rows);
+  const UniformRows off(kRows, kDim);
+  std::vector<float> nearest(kRows * kDim);
+  std::copy_n(off.rows.data, nearest.size(), nearest.begin());
+  const Codebook book = *model->codebook();
+  for (std::size_t r = 0; r < kRows; ++r)
+    SnapCode(book, std::span(nearest).subspan(r * kDim, kDim));
+  EXPECT_NE(std::memcmp(nearest.data(), off.rows.data, nearest.size() * sizeof(float)), 0);
+  const auto decoded = [&](ConstMatrix codes) {
+    std::vector<float> rows(kRows * kColumns);
+    Workspace ws;
+    model->Decode(codes, Matrix(rows.data(), kRows, kColumns), ws);
+    return rows;
+  };
+  EXPECT_EQ(decoded(off.rows), decoded(ConstMatrix(nearest.data(), kRows, kDim)));
 }
 
 TEST(VectorQuantisedLatentTest, ChargesHalfTheSquaredDistance) {

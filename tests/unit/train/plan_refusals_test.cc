@@ -370,11 +370,21 @@ TEST(PlanRefusalsTest, ClosedFormBeyondItsSizeSaysHowMuchItTakes) {
 
 TEST(PlanRefusalsTest, MetricMustBeInTheTable) {
   PlanEnvironment environment;
-  environment.is_metric = [](std::string_view name) { return name == "validation_objective"; };
-  EXPECT_TRUE(Resolve(Request(""), DigitsInfo(), environment).ok());
-  const absl::Status status =
-      Resolve(Request("publish { metric: 'accuracy' }"), DigitsInfo(), environment).status();
-  EXPECT_EQ(DetailsOf(status).fields.at(0).path, "spec.publish.metric");
+  environment.metric_has_direction = [](std::string_view name) -> std::optional<bool> {
+    if (name == "active_units") return false;
+    return name == "validation_objective" ? std::optional<bool>(true) : std::nullopt;
+  };
+  const auto refused = [&](const std::string& publish) {
+    const absl::Status status =
+        Resolve(Request("publish { " + publish + " }"), DigitsInfo(), environment).status();
+    return status.ok() ? "" : DetailsOf(status).fields.at(0).path;
+  };
+  EXPECT_EQ(refused(""), "");
+  EXPECT_EQ(refused("metric: 'accuracy'"), "spec.publish.metric");
+  EXPECT_EQ(refused("metric: 'active_units' metric_higher_is_better: false"), "");
+  const std::string direction = "spec.publish.metric_higher_is_better";
+  EXPECT_EQ(refused("metric: 'active_units'"), direction);
+  EXPECT_EQ(refused("metric: 'validation_objective' metric_higher_is_better: true"), direction);
 }
 
 TEST(PlanRefusalsTest, MultinomialRowsMustNotBeNegative) {
