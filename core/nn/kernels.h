@@ -56,6 +56,9 @@ struct WindowCall {
   size_t segments, length, jump, step;
 };
 
+// The tile of add_products.
+inline constexpr size_t kProductRows = 8, kProductColumns = 24;
+
 // ApplyAdam's constants in the precision of the weights.
 struct AdamConstants {
   Real gradient_scale, beta1, one_minus_beta1, beta2, one_minus_beta2;
@@ -98,6 +101,9 @@ struct Table {
               Real* velocity);
   void (*adam)(const AdamConstants& constants, size_t count, const Real* gradients, Real* weights,
                Real* first_moment, Real* second_moment);
+  // c[8 x 24], its rows c_row apart: entry (i, j) adds a[24 r + i] * b[24 r + j] for r = 0, 1 ..
+  // count - 1 in turn.
+  void (*add_products)(const double* a, const double* b, size_t count, double* c, size_t c_row);
 };
 
 extern const Table kPortable;

@@ -336,12 +336,46 @@ void Gemm(const GemmCall& call) {
   if (call.cells == kByteCells) RowGemm<Bytes>(call);
 }
 
+// Four rows of twelve columns of the tile, as many as the registers hold.
+inline void AddQuarter(const double* a, const double* b, size_t count, double* c, size_t c_row) {
+  __m256d sums[4][3];
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) {
+#pragma GCC unroll 3
+    for (size_t v = 0; v < 3; ++v) sums[i][v] = _mm256_loadu_pd(c + i * c_row + 4 * v);
+  }
+  for (size_t r = 0; r < count; ++r, a += kProductColumns, b += kProductColumns) {
+    __m256d lanes[3];
+#pragma GCC unroll 3
+    for (size_t v = 0; v < 3; ++v) lanes[v] = _mm256_loadu_pd(b + 4 * v);
+#pragma GCC unroll 4
+    for (size_t i = 0; i < 4; ++i) {
+      const __m256d factor = _mm256_broadcast_sd(a + i);
+#pragma GCC unroll 3
+      for (size_t v = 0; v < 3; ++v) sums[i][v] = _mm256_fmadd_pd(factor, lanes[v], sums[i][v]);
+    }
+  }
+#pragma GCC unroll 4
+  for (size_t i = 0; i < 4; ++i) {
+#pragma GCC unroll 3
+    for (size_t v = 0; v < 3; ++v) _mm256_storeu_pd(c + i * c_row + 4 * v, sums[i][v]);
+  }
+}
+
+void AddProducts(const double* a, const double* b, size_t count, double* c, size_t c_row) {
+  for (size_t j = 0; j < kProductColumns; j += 12) {
+    for (size_t i = 0; i < kProductRows; i += 4) {
+      AddQuarter(a + i, b + j, count, c + i * c_row + j, c_row);
+    }
+  }
+}
+
 }  // namespace
 
 const Table kAvx2 = {Gemm,          WindowGemm,   ExpSpan,         LogSpan,  TanhSpan,
                      SigmoidSpan,   SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan,
                      SiluSlopeSpan, BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,
-                     SgdSpan,       AdamSpan};
+                     SgdSpan,       AdamSpan,     AddProducts};
 
 }  // namespace kernels
 LATENT_NUMERICS_END

@@ -401,12 +401,40 @@ void Gemm(const GemmCall& call) {
   if (call.cells == kByteCells) RowGemm<Bytes>(call);
 }
 
+void AddProducts(const double* a, const double* b, size_t count, double* c, size_t c_row) {
+  constexpr size_t kVectors = kProductColumns / 8;
+  __m512d sums[kProductRows][kVectors];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kProductRows; ++i) {
+#pragma GCC unroll 3
+    for (size_t v = 0; v < kVectors; ++v) sums[i][v] = _mm512_loadu_pd(c + i * c_row + 8 * v);
+  }
+  for (size_t r = 0; r < count; ++r, a += kProductColumns, b += kProductColumns) {
+    __m512d lanes[kVectors];
+#pragma GCC unroll 3
+    for (size_t v = 0; v < kVectors; ++v) lanes[v] = _mm512_loadu_pd(b + 8 * v);
+#pragma GCC unroll 8
+    for (size_t i = 0; i < kProductRows; ++i) {
+      const __m512d factor = _mm512_set1_pd(a[i]);
+#pragma GCC unroll 3
+      for (size_t v = 0; v < kVectors; ++v) {
+        sums[i][v] = _mm512_fmadd_pd(factor, lanes[v], sums[i][v]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kProductRows; ++i) {
+#pragma GCC unroll 3
+    for (size_t v = 0; v < kVectors; ++v) _mm512_storeu_pd(c + i * c_row + 8 * v, sums[i][v]);
+  }
+}
+
 }  // namespace
 
 const Table kAvx512 = {Gemm,          WindowGemm,   ExpSpan,         LogSpan,  TanhSpan,
                        SigmoidSpan,   SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan,
                        SiluSlopeSpan, BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,
-                       SgdSpan,       AdamSpan};
+                       SgdSpan,       AdamSpan,     AddProducts};
 
 }  // namespace kernels
 LATENT_NUMERICS_END

@@ -130,12 +130,25 @@ void WindowGemm(const WindowCall& call) {
   if (call.gemm.cells == kByteCells) WindowGemmOf<int8_t>(call);
 }
 
+void AddProducts(const double* a, const double* b, size_t count, double* c, size_t c_row) {
+  for (size_t i = 0; i < kProductRows; ++i) {
+    double sums[kProductColumns];
+    for (size_t j = 0; j < kProductColumns; ++j) sums[j] = c[i * c_row + j];
+    for (size_t r = 0; r < count; ++r) {
+      const double factor = a[r * kProductColumns + i];
+      const double* const row = b + r * kProductColumns;
+      for (size_t j = 0; j < kProductColumns; ++j) sums[j] += factor * row[j];
+    }
+    for (size_t j = 0; j < kProductColumns; ++j) c[i * c_row + j] = sums[j];
+  }
+}
+
 }  // namespace
 
 const Table kPortable = {Gemm,          WindowGemm,   ExpSpan,         LogSpan,  TanhSpan,
                          SigmoidSpan,   SoftplusSpan, EluSpan,         SiluSpan, SoftplusSlopeSpan,
                          SiluSlopeSpan, BernoulliRow, SquaredErrorRow, SumRow,   SumSquaresRow,
-                         SgdSpan,       AdamSpan};
+                         SgdSpan,       AdamSpan,     AddProducts};
 
 }  // namespace kernels
 LATENT_NUMERICS_END

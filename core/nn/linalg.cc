@@ -6,6 +6,7 @@
 
 #include "core/base/status.h"
 #include "core/nn/eigen_types.h"
+#include "core/nn/kernels.h"
 
 LATENT_NUMERICS_BEGIN
 namespace {
@@ -14,28 +15,67 @@ Eigen::Map<const RowMajor> AsEigen(const DoubleMatrix& matrix) {
   return {matrix.cells.data(), Index(matrix.rows), Index(matrix.columns)};
 }
 
-// Rows that are centred and summed at a time: the same blocks for any number of threads.
-constexpr std::size_t kBlockRows = 256;
-// Columns of a tile of the covariance: a thread's unit of work.
-constexpr std::size_t kTileColumns = 112;
+// Rows that are centred and summed at a time: the same blocks for any number of threads, and few
+// enough that two panels lie in the innermost cache.
+constexpr std::size_t kBlockRows = 96;
+constexpr std::size_t kPanelColumns = kernels::kProductColumns;
+// Panels of a tile of the covariance: a thread's unit of work.
+constexpr std::size_t kTilePanels = 5;
 
 void ForEach(ThreadPool* pool, std::size_t tasks, absl::FunctionRef<void(std::size_t)> fn) {
   if (pool != nullptr) return pool->ParallelFor(tasks, fn);
   for (std::size_t task = 0; task < tasks; ++task) fn(task);
 }
 
-// Adds the block's products to the tiles on and below the diagonal.
-void AddProducts(const RowMajor& centred, ThreadPool* pool, absl::FunctionRef<bool()> stopped,
-                 RowMajor& sums) {
-  const std::size_t columns = static_cast<std::size_t>(centred.cols());
-  const std::size_t tiles = (columns + kTileColumns - 1) / kTileColumns;
+// Some rows less their mean, in panels of columns, each panel's rows in one piece; columns that
+// fill up the last panel are 0.
+class CentredRows {
+ public:
+  explicit CentredRows(std::size_t columns)
+      : panels_((columns + kPanelColumns - 1) / kPanelColumns),
+        cells_(panels_ * kBlockRows * kPanelColumns) {}
+
+  std::size_t panels() const { return panels_; }
+  std::size_t rows() const { return rows_; }
+  const double* panel(std::size_t p) const {
+    return cells_.data() + p * kBlockRows * kPanelColumns;
+  }
+  void Take(ConstMatrix block, std::span<const double> mean) {
+    rows_ = block.rows;
+    for (std::size_t c = 0; c < mean.size(); ++c) {
+      double* const to =
+          cells_.data() + c / kPanelColumns * kBlockRows * kPanelColumns + c % kPanelColumns;
+      for (std::size_t r = 0; r < rows_; ++r) {
+        to[r * kPanelColumns] = static_cast<double>(block(r, c)) - mean[c];
+      }
+    }
+  }
+
+ private:
+  const std::size_t panels_;
+  std::size_t rows_ = 0;
+  std::vector<double> cells_;
+};
+
+// Adds the rows' products to the tiles on and below the diagonal of `sums`, which has whole panels.
+void AddProducts(const CentredRows& centred, ThreadPool* pool, absl::FunctionRef<bool()> stopped,
+                 DoubleMatrix& sums) {
+  const kernels::Table& table = kernels::Active();
+  const auto add = [&](std::size_t p, std::size_t q) {
+    for (std::size_t i = 0; i < kPanelColumns; i += kernels::kProductRows) {
+      table.add_products(centred.panel(p) + i, centred.panel(q), centred.rows(),
+                         &sums(p * kPanelColumns + i, q * kPanelColumns), sums.columns);
+    }
+  };
+  const std::size_t tiles = (centred.panels() + kTilePanels - 1) / kTilePanels;
   ForEach(pool, tiles * tiles, [&](std::size_t task) {
-    const std::size_t i = task / tiles * kTileColumns, j = task % tiles * kTileColumns;
+    const std::size_t i = task / tiles * kTilePanels, j = task % tiles * kTilePanels;
     if (j > i || stopped()) return;
-    const Eigen::Index height = Index(std::min(kTileColumns, columns - i));
-    const Eigen::Index width = Index(std::min(kTileColumns, columns - j));
-    sums.block(Index(i), Index(j), height, width).noalias() +=
-        centred.middleCols(Index(i), height).transpose() * centred.middleCols(Index(j), width);
+    for (std::size_t q = j; q < std::min(j + kTilePanels, centred.panels()); ++q) {
+      for (std::size_t p = std::max(i, q); p < std::min(i + kTilePanels, centred.panels()); ++p) {
+        add(p, q);
+      }
+    }
   });
 }
 
@@ -86,21 +126,15 @@ Moments MeanAndCovariance(std::size_t rows, std::size_t n, ReadBlock read, Threa
   }
   for (double& mean : moments.mean) mean /= count;
 
-  RowMajor sums = RowMajor::Zero(Index(n), Index(n));
-  RowMajor centred;
+  CentredRows centred(n);
+  DoubleMatrix sums(centred.panels() * kPanelColumns, centred.panels() * kPanelColumns);
   for (std::size_t first = 0; first < rows && !stopped(); first += kBlockRows) {
-    const ConstMatrix block = read(first, std::min(kBlockRows, rows - first));
-    centred.resize(Index(block.rows), Index(n));
-    for (std::size_t r = 0; r < block.rows; ++r) {
-      for (std::size_t c = 0; c < n; ++c) {
-        centred(Index(r), Index(c)) = static_cast<double>(block(r, c)) - moments.mean[c];
-      }
-    }
+    centred.Take(read(first, std::min(kBlockRows, rows - first)), moments.mean);
     AddProducts(centred, pool, stopped, sums);
   }
   for (std::size_t r = 0; r < n; ++r) {
     for (std::size_t c = 0; c <= r; ++c) {
-      moments.covariance(r, c) = moments.covariance(c, r) = sums(Index(r), Index(c)) / count;
+      moments.covariance(r, c) = moments.covariance(c, r) = sums(r, c) / count;
     }
   }
   return moments;

@@ -36,9 +36,12 @@ def series(axes, points, name, value, scale=1.0, **style):
               marker="o", markersize=3.5, color=COLOURS[name], **{"label": NAMES[name], **style})
 
 
-def plain(axis):
-    """Numbers as they are, in place of powers, and no ticks between."""
+def plain(axis, subs=None):
+    """Numbers as they are, in place of powers, and no ticks between; `subs`: ticks at these times each
+    power of ten."""
     from matplotlib import ticker
+    if subs:
+        axis.set_major_locator(ticker.LogLocator(subs=subs))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_minor_locator(ticker.NullLocator())
 
@@ -82,7 +85,7 @@ def latency(data):
              f"{'median' if field == 'p50' else '99th percentile'}, one row a call",
              "calls in flight", "ms")
         one.set_yscale("log")
-        plain(one.yaxis)
+        plain(one.yaxis, subs=(1, 2, 5))
         one.legend(frameon=False)
     save(drawing, "speed-latency.png")
 
