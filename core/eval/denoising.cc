@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <vector>
 
 #include "core/base/random.h"
@@ -13,18 +14,27 @@ namespace {
 // All models are judged by the same noise.
 constexpr std::uint64_t kNoiseSeed = 0;
 
-double SquaredError(MatrixView<const float> a, MatrixView<const float> b, bool clip_b) {
-  double sum = 0;
-  for (std::size_t r = 0; r < a.rows; ++r) {
-    for (std::size_t c = 0; c < a.columns; ++c) {
-      if (std::isnan(a(r, c))) continue;  // missing
-      const float value = clip_b ? std::clamp(b(r, c), 0.0f, 1.0f) : b(r, c);
-      const double difference = static_cast<double>(value) - a(r, c);
-      sum += difference * difference;
+// How far rows are from what was made of them, over the cells that have a value.
+struct KnownError {
+  double squares = 0;
+  std::uint64_t cells = 0;
+
+  void Add(MatrixView<const float> rows, MatrixView<const float> made, bool clip_made) {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      for (std::size_t c = 0; c < rows.columns; ++c) {
+        if (std::isnan(rows(r, c))) continue;  // missing
+        const float value = clip_made ? std::clamp(made(r, c), 0.0f, 1.0f) : made(r, c);
+        const double difference = static_cast<double>(value) - rows(r, c);
+        squares += difference * difference;
+        ++cells;
+      }
     }
   }
-  return sum;
-}
+  // NaN, which is left out of the figures, if no cell has a value.
+  double Psnr(double squared_range) const {
+    return 10 * std::log10(squared_range / (squares / static_cast<double>(cells)));
+  }
+};
 
 }  // namespace
 
@@ -37,8 +47,7 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
   std::vector<float> noisy_cells(kEvaluationBatchRows * rows.columns);
   std::vector<float> clean_cells(noisy_cells.size());
   Workspace workspace;
-  double noisy_error = 0;
-  double denoised_error = 0;
+  KnownError noisy_error, denoised_error;
   for (std::size_t first = 0; first < rows.rows; first += kEvaluationBatchRows) {
     LATENT_RETURN_IF_ERROR(input.CheckStop());
     const auto batch = rows.Read(first, std::min(kEvaluationBatchRows, rows.rows - first), scratch);
@@ -50,13 +59,12 @@ absl::Status AddDenoising(const EvaluationInput& input, MetricList& metrics) {
     ForwardOutputs outputs;
     outputs.reconstruction = denoised;
     input.model.Forward({noisy, batch.labels}, outputs, workspace);
-    noisy_error += SquaredError(batch, noisy, false);
-    denoised_error += SquaredError(batch, denoised, clip);
+    noisy_error.Add(batch, noisy, false);
+    denoised_error.Add(batch, denoised, clip);
   }
-  const double cells = static_cast<double>(rows.rows) * static_cast<double>(rows.columns);
   const double range = SquaredRange(input.data.info());
-  metrics.Add("noisy_psnr_db", 10 * std::log10(range / (noisy_error / cells)), input.part);
-  metrics.Add("denoised_psnr_db", 10 * std::log10(range / (denoised_error / cells)), input.part);
+  metrics.Add("noisy_psnr_db", noisy_error.Psnr(range), input.part);
+  metrics.Add("denoised_psnr_db", denoised_error.Psnr(range), input.part);
   return absl::OkStatus();
 }
 
