@@ -32,7 +32,8 @@ class CsvLines {
   absl::StatusOr<bool> Next();
   // Views into this object, good until Next().
   const std::vector<std::string_view>& cells() const { return cells_; }
-  std::uint64_t number() const { return number_; }  // of the line, from 1
+  // Of the line, from 1; at the end of the file one more than there are lines.
+  std::uint64_t number() const { return number_; }
 
  private:
   // Puts the next line, without its end, into line_. False at the end.

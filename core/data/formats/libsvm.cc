@@ -20,8 +20,9 @@ class LibsvmParser {
     CsvLines lines(std::move(bytes), options_.name, ' ');
     for (;;) {
       LATENT_ASSIGN_OR_RETURN(const bool more, lines.Next());
-      if (!more) break;
+      empty_lines_ += lines.number() - line_ - 1;  // that Next passed over
       line_ = lines.number();
+      if (!more) break;
       LATENT_RETURN_IF_ERROR(ParseLine(lines.cells()));
     }
     return Finish();
@@ -29,7 +30,11 @@ class LibsvmParser {
 
  private:
   absl::Status ParseLine(const std::vector<std::string_view>& cells);
+  absl::Status ParseLabel(std::string_view text);
   absl::Status ParseEntry(std::string_view text);
+  // Makes rows of the empty lines since the last row, unless rows carry labels: there every row
+  // shows at least that.
+  void TakeEmptyLines(bool labelled);
   absl::StatusOr<std::unique_ptr<RowReader>> Finish();
   absl::Status Bad(std::string_view what) const {
     return BadFile(options_.name, absl::StrCat("row ", rows() + 1, ": ", std::string(what),
@@ -40,6 +45,7 @@ class LibsvmParser {
   const ReadOptions& options_;
   SparseTable table_;  // columns as the file numbers them
   std::uint64_t line_ = 0;
+  std::uint64_t empty_lines_ = 0;  // since the last row
   std::uint64_t row_begin_ = 0;
   std::uint32_t least_ = std::numeric_limits<std::uint32_t>::max();
   std::uint32_t greatest_ = 0;
@@ -51,15 +57,13 @@ absl::Status LibsvmParser::ParseLine(const std::vector<std::string_view>& cells)
   for (std::string_view cell : cells) {
     if (cell.empty()) continue;  // several spaces
     if (cell.front() == '#') break;
-    if (std::exchange(first, false) && cell.find(':') == std::string_view::npos) {
-      const std::optional<std::int32_t> label = ParseLabelNumber(cell);
-      if (!label) {
-        return Bad(absl::StrCat("expected a whole number as the label, got ", Shown(cell)));
+    if (std::exchange(first, false)) {
+      labelled = cell.find(':') == std::string_view::npos;
+      TakeEmptyLines(rows() == 0 ? labelled : !table_.labels.empty());
+      if (labelled) {
+        LATENT_RETURN_IF_ERROR(ParseLabel(cell));
+        continue;
       }
-      if (table_.labels.size() < rows()) return Bad("has a label, but rows before have none");
-      table_.labels.push_back(*label);
-      labelled = true;
-      continue;
     }
     LATENT_RETURN_IF_ERROR(ParseEntry(cell));
   }
@@ -67,6 +71,19 @@ absl::Status LibsvmParser::ParseLine(const std::vector<std::string_view>& cells)
   if (!labelled && !table_.labels.empty()) return Bad("has no label, but rows before have one");
   row_begin_ = table_.columns.size();
   table_.row_ends.push_back(row_begin_);
+  return absl::OkStatus();
+}
+
+void LibsvmParser::TakeEmptyLines(bool labelled) {
+  if (!labelled) table_.row_ends.insert(table_.row_ends.end(), empty_lines_, row_begin_);
+  empty_lines_ = 0;
+}
+
+absl::Status LibsvmParser::ParseLabel(std::string_view text) {
+  const std::optional<std::int32_t> label = ParseLabelNumber(text);
+  if (!label) return Bad(absl::StrCat("expected a whole number as the label, got ", Shown(text)));
+  if (table_.labels.size() < rows()) return Bad("has a label, but rows before have none");
+  table_.labels.push_back(*label);
   return absl::OkStatus();
 }
 
@@ -99,6 +116,7 @@ absl::Status LibsvmParser::ParseEntry(std::string_view text) {
 }
 
 absl::StatusOr<std::unique_ptr<RowReader>> LibsvmParser::Finish() {
+  TakeEmptyLines(!table_.labels.empty());
   if (rows() == 0) return BadFile(options_.name, "holds no rows");
   if (table_.columns.empty()) return BadFile(options_.name, "holds no <index>:<value>");
   const int base = options_.libsvm.index_base.value_or(least_ == 0 ? 0 : 1);

@@ -99,6 +99,33 @@ TEST(LibsvmTest, ReadsRowsWithoutLabels) {
   EXPECT_FALSE(table->header.has_labels);
 }
 
+TEST(LibsvmTest, EmptyLinesAreRowsWithoutCellsWhereRowsHaveNoLabels) {
+  for (const std::string end : {"\n", "\r\n"}) {
+    std::string text;
+    for (const char* line : {"", " \t", "# note", "1:1", "", "  # note", "2:2", ""}) {
+      text += line + end;
+    }
+    const auto table = ReadAll(text, FileFormat::kLibsvm);
+    ASSERT_TRUE(table.ok()) << table.status();
+    EXPECT_THAT(table->rows, ElementsAre(ElementsAre(0, 0), ElementsAre(0, 0), ElementsAre(1, 0),
+                                         ElementsAre(0, 0), ElementsAre(0, 2), ElementsAre(0, 0)));
+    EXPECT_FALSE(table->header.has_labels);
+  }
+}
+
+TEST(LibsvmTest, ALineThatIsNotEndedIsALine) {
+  const auto table = ReadAll("1:1\n\n2:2", FileFormat::kLibsvm);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->rows, ElementsAre(ElementsAre(1, 0), ElementsAre(0, 0), ElementsAre(0, 2)));
+}
+
+TEST(LibsvmTest, PassesOverEmptyLinesWhereRowsHaveLabels) {
+  const auto table = ReadAll("\n \n7 1:1\n\n8\n\n", FileFormat::kLibsvm);
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->rows, ElementsAre(ElementsAre(1), ElementsAre(0)));
+  EXPECT_THAT(table->labels, ElementsAre(7, 8));
+}
+
 TEST(LibsvmTest, AnIndexOfZeroMeansThatColumnsCountFromZero) {
   const auto table = ReadAll("1 2:5\n0 0:3\n", FileFormat::kLibsvm);
   ASSERT_TRUE(table.ok()) << table.status();

@@ -247,6 +247,12 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(
         Case{"empty", FileFormat::kLibsvm, "", "1 1:1\n", "file: is empty"},
         Case{"comments alone", FileFormat::kLibsvm, "# no\n", "# no\n1:1\n", "holds no rows"},
+        Case{"empty lines alone", FileFormat::kLibsvm, "\n\n", "\n\n1:1\n",
+             "holds no <index>:<value>"},
+        Case{"a bad cell after empty lines", FileFormat::kLibsvm, "\n\n1:1\n\n2:x\n",
+             "\n\n1:1\n\n2:2\n", "row 5: expected a number after the colon, got \"2:x\" (line 5)"},
+        Case{"a label after empty lines that are rows", FileFormat::kLibsvm, "1:1\n\n1 1:1\n",
+             "1:1\n\n1:1\n", "row 3: has a label, but rows before have none"},
         Case{"no cell", FileFormat::kLibsvm, "1\n0\n", "1\n0 1:1\n", "holds no <index>:<value>"},
         Case{"falling indices", FileFormat::kLibsvm, "1 1:1\n0 3:1 2:1\n", "1 1:1\n0 2:1 3:1\n",
              "row 2: expected rising indices, got 2 after 3 (line 2)"},
