@@ -4,9 +4,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
+#include <set>
+#include <string>
 
 #include "core/base/random.h"
 #include "core/eval/clusters.h"
+#include "tests/unit/eval/fake_model.h"
 
 namespace latent {
 namespace {
@@ -140,6 +144,63 @@ TEST(LatentReportTest, StaysFiniteForDeadEntries) {
   EXPECT_EQ(figures.saturation, 0);
   EXPECT_EQ(figures.hole_rate, 0);
   EXPECT_TRUE(std::isfinite(figures.silhouette));
+}
+
+// A decoder that bends ways and does not come back, so that no two figures are alike.
+class Bending : public testing::FakeModel {
+ public:
+  Bending() : FakeModel(3, 2) {}
+  void Decode(const LabelledRows& codes, Matrix rows, Workspace&) const override {
+    for (std::size_t r = 0; r < rows.rows; ++r) {
+      rows(r, 0) = codes(r, 0) * codes(r, 0);
+      rows(r, 1) = codes(r, 1);
+      rows(r, 2) = codes(r, 0) * codes(r, 1);
+    }
+  }
+};
+
+using Figures = std::map<std::string, double>;
+
+Figures ByName(const LatentFigures& figures, const std::string& suffix = "") {
+  return {{"latent_hole_rate" + suffix, figures.hole_rate},
+          {"latent_cycle_error" + suffix, figures.cycle_error},
+          {"latent_path_ratio" + suffix, figures.path_ratio},
+          {"latent_largest_step" + suffix, figures.largest_step},
+          {"latent_path_gap" + suffix, figures.path_gap},
+          {"latent_saturation" + suffix, figures.saturation},
+          {"latent_silhouette" + suffix, figures.silhouette}};
+}
+
+TEST(AddLatentReportTest, StoresEachFigureUnderItsName) {
+  const Bending model;
+  InMemoryPart rows;
+  rows.cells = TwoBalls(3).cells;
+  const auto data = MakeDataset({.columns = 3}, rows, {}, rows);
+  const EvaluationInput input = {model, *data, v1::PART_TEST, {}};
+  MetricList metrics;
+  ASSERT_TRUE(AddLatentReport(input, metrics).ok());
+  Figures stored;
+  for (const v1::Metric& metric : std::move(metrics).Take()) stored[metric.name()] = metric.value();
+
+  Workspace workspace;
+  const auto codes = CodeSample(input, v1::PART_TEST, kRows);
+  ASSERT_TRUE(codes.ok()) << codes.status();
+  const auto figures = DescribeLatentSpace(
+      *codes, 3, [&](const LabelledRows& in, Matrix out) { model.Decode(in, out, workspace); },
+      [&](const LabelledRows& in, Matrix out) {
+        ForwardOutputs outputs;
+        outputs.codes = out;
+        model.Forward(in, outputs, workspace);
+      });
+  const auto reference = DescribeReferenceGaussian(kRows, 2);
+  ASSERT_TRUE(figures.ok() && reference.ok());
+  Figures expected = ByName(*figures);
+  std::set<double> distinct;
+  for (const auto& [name, value] : expected) distinct.insert(value);
+  EXPECT_EQ(distinct.size(), expected.size());
+  expected.merge(ByName(*reference, "_reference"));
+  expected["latent_clusters"] = figures->clusters;
+  EXPECT_EQ(stored, expected);
 }
 
 TEST(KMeansTest, PutsEachBallIntoACluster) {
