@@ -113,9 +113,8 @@ class TopKPass final : public LatentPass, public WeightTerm {
   }
 
  private:
-  // e = target - output, whose gradient the decoder holds. The dead entries of the greatest
-  // positive values explain e' = z W of it; |e - e'|^2 / |e|^2 is charged, e counting as a
-  // constant.
+  // e = target - output, whose gradient the decoder holds. The dead entries of the greatest values
+  // (Select) explain e' = z W of it; |e - e'|^2 / |e|^2 is charged, e counting as a constant.
   void ChargeDead(const LayerPass& decoder, std::size_t r) {
     const std::size_t columns = context_.columns;
     const double variance = context_.spec.likelihood().gaussian().variance();
