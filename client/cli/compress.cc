@@ -15,6 +15,7 @@
 #include "client/cli/commands.h"
 #include "client/cli/context.h"
 #include "client/cli/row_source.h"
+#include "client/cli/table_file.h"
 #include "client/render/text.h"
 #include "core/base/durable_file.h"
 #include "core/base/status.h"
@@ -30,19 +31,20 @@ struct CompressFlags {
   std::string format = "int8", output;
 };
 
-// Squared errors of rows, summed.
+// Squared errors of rows, summed over the cells that have a value, and how many those are.
 struct Losses {
   double float32 = 0, decoded = 0;
-};
+  std::uint64_t cells = 0;
 
-double SquaredError(std::span<const float> a, std::span<const float> b) {
-  double sum = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const double difference = static_cast<double>(a[i]) - b[i];
-    sum += difference * difference;
+  void AddDecoded(std::span<const float> rows, std::span<const float> back) {
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      if (std::isnan(rows[i])) continue;  // missing
+      const double difference = static_cast<double>(rows[i]) - back[i];
+      decoded += difference * difference;
+      ++cells;
+    }
   }
-  return sum;
-}
+};
 
 // Bytes that a file takes unpacked, and what gzip -6 makes of them.
 struct GzipSizes {
@@ -86,14 +88,13 @@ absl::Status AppendPacked(const v1::EncodeResponse& encoded, CodeFile& file) {
   return absl::OkStatus();
 }
 
-// Encodes, decodes and reconstructs a piece of rows.
-absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
-                           const std::vector<std::int32_t>& labels, std::span<const float> cells,
-                           CodeFile& file, Losses& losses) {
+// Encodes, decodes and reconstructs the rows from row `first` of the source on.
+absl::Status CompressPiece(Context& context, Target& target, const RowSource& source,
+                           std::size_t first, v1::Rows rows, CodeFile& file, Losses& losses) {
   v1::EncodeRequest encode;
   *encode.mutable_model() = target.selector();
   *encode.mutable_rows() = rows;
-  encode.mutable_labels()->Assign(labels.begin(), labels.end());
+  source.AddLabels(first, &encode);
   encode.set_format(file.format);
   LATENT_ASSIGN_OR_RETURN(auto encoded, context.client().Encode(std::move(encode), context.Call()));
   target.Answered(encoded.answered_by());
@@ -102,20 +103,21 @@ absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
   v1::DecodeRequest decode;
   *decode.mutable_model() = target.selector();
   *decode.mutable_codes() = std::move(*encoded.mutable_codes());
-  decode.mutable_labels()->Assign(labels.begin(), labels.end());
+  source.AddLabels(first, &decode);
   LATENT_ASSIGN_OR_RETURN(const auto decoded,
                           context.client().Decode(std::move(decode), context.Call()));
   Matrix back;
   LATENT_RETURN_IF_ERROR(back.Append(decoded.rows()));
-  if (back.cells.size() != cells.size()) {
+  const std::span<const float> sent = source.cells()->Rows(first, source.piece_rows(first));
+  if (back.cells.size() != sent.size()) {
     return absl::InternalError("the server sent another number of rows than was asked for");
   }
-  losses.decoded += SquaredError(cells, back.cells);
+  losses.AddDecoded(sent, back.cells);
 
   v1::ReconstructRequest reconstruct;
   *reconstruct.mutable_model() = target.selector();
   *reconstruct.mutable_rows() = std::move(rows);
-  reconstruct.mutable_labels()->Assign(labels.begin(), labels.end());
+  source.AddLabels(first, &reconstruct);
   reconstruct.set_include_error(true);
   reconstruct.set_omit_reconstruction(true);
   LATENT_ASSIGN_OR_RETURN(const auto exact,
@@ -125,7 +127,8 @@ absl::Status CompressPiece(Context& context, Target& target, v1::Rows rows,
 }
 
 absl::Status RunCompress(Context& context, const CompressFlags& flags) {
-  LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context, flags.rows));
+  LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                          RowSource::Open(context, flags.rows, flags.model));
   if (!source.cells()) {
     return absl::InvalidArgumentError("expected a file of rows: the error is measured against it");
   }
@@ -133,25 +136,19 @@ absl::Status RunCompress(Context& context, const CompressFlags& flags) {
   CodeFile file;
   v1::Dtype_Parse(absl::StrCat("DTYPE_", absl::AsciiStrToUpper(flags.format)), &file.format);
   Losses losses;
-  const Matrix& cells = *source.cells();
-  LATENT_ASSIGN_OR_RETURN(const RequestLabels labels,
-                          RequestLabels::Make(context, target, flags.rows.label, source.labels()));
   LATENT_RETURN_IF_ERROR(source.ForEachRequest(
       context, "compressing", [&](std::size_t first, v1::Rows rows) -> absl::Status {
-        const std::size_t count = std::min(source.rows_per_request(), source.rows() - first);
-        return CompressPiece(context, target, std::move(rows), labels.Of(first, count),
-                             cells.Rows(first, count), file, losses);
+        return CompressPiece(context, target, source, first, std::move(rows), file, losses);
       }));
   file.model = target.answered_by().model();
   file.model_version = target.answered_by().version();
   file.latent_space_id = target.answered_by().latent_space_id();
   file.rows = source.rows();
-  file.row_columns = static_cast<std::uint32_t>(cells.columns);
+  file.row_columns = static_cast<std::uint32_t>(source.cells()->columns);
   const std::string bytes = SerializeCodeFile(file);
   LATENT_RETURN_IF_ERROR(ReplaceFile(flags.output, bytes));
 
   LATENT_ASSIGN_OR_RETURN(GzipSizes gzip, Gzip(flags.rows.input));
-  const auto values = static_cast<double>(cells.cells.size());
   Summary summary(target);
   summary.Add("rows", file.rows);
   summary.Add("format", absl::AsciiStrToUpper(flags.format));
@@ -163,8 +160,11 @@ absl::Status RunCompress(Context& context, const CompressFlags& flags) {
     summary.Add("ratio", static_cast<double>(gzip.raw) / static_cast<double>(bytes.size()));
     summary.Add("gzip_ratio", static_cast<double>(gzip.raw) / static_cast<double>(gzip.packed));
   }
-  summary.Add("mse_per_element", losses.decoded / values);
-  summary.Add("float32_mse_per_element", losses.float32 / values);
+  if (losses.cells > 0) {
+    const auto cells = static_cast<double>(losses.cells);
+    summary.Add("mse_per_element", losses.decoded / cells);
+    summary.Add("float32_mse_per_element", losses.float32 / cells);
+  }
   context.Print(summary.ToTable(), summary.Json());
   return absl::OkStatus();
 }
@@ -221,7 +221,8 @@ absl::Status RunDecompress(Context& context, const CompressFlags& flags) {
   summary.Add("columns", std::uint64_t{rows.columns});
   OutputFlags output;
   output.output = flags.output;
-  return Emit(context, output, MatrixAnswer(rows, "x_"), summary);
+  LATENT_ASSIGN_OR_RETURN(const Answer answer, RowsAnswer(context, target, rows));
+  return Emit(context, output, answer, summary);
 }
 
 }  // namespace
@@ -244,7 +245,9 @@ void AddCompress(CLI::App& app, Context& context) {
   AddLabelOptions(*command, flags->rows);
   command->footer(
       "What is lost is measured and printed: the error of rows decoded from the file, beside that\n"
-      "of float32 codes and the ratio that gzip reaches without loss.\n"
+      "of float32 codes and the ratio that gzip reaches without loss. Cells that are missing in a "
+      "table\n"
+      "do not count; they come back filled in, and ids do not come back.\n"
       "Example:\n"
       "  latent compress faces.npy --model faces --output faces.codes\n"
       "  latent decompress faces.codes --output again.npy");

@@ -260,7 +260,7 @@ absl::Status RowSource::ForEachRequest(
   const std::size_t step = rows_per_request();
   for (std::size_t first = 0; first < rows_; first += step) {
     ReportProgress(line, verb, first);
-    LATENT_RETURN_IF_ERROR(send(first, Slice(first, std::min(step, rows_ - first))));
+    LATENT_RETURN_IF_ERROR(send(first, Slice(first, piece_rows(first))));
   }
   return absl::OkStatus();
 }

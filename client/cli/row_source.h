@@ -73,10 +73,14 @@ class RowSource {
   // Likewise for the request that ForEachRequest sends from row `first` on.
   template <typename Request>
   void AddLabels(std::size_t first, Request* request) const {
-    AddLabels(first, std::min(rows_per_request(), rows_ - first), request);
+    AddLabels(first, piece_rows(first), request);
   }
   // Rows that one request carries: bounded by the server's limits and by memory.
   std::size_t rows_per_request() const;
+  // Rows of the request that ForEachRequest sends from row `first` on.
+  std::size_t piece_rows(std::size_t first) const {
+    return std::min(rows_per_request(), rows_ - first);
+  }
 
   // Says on stderr how many rows have been done, where one request does not carry all.
   void ReportProgress(LiveLine& line, const std::string& verb, std::size_t done) const;
