@@ -266,7 +266,9 @@ void AddModels(CLI::App& app, Context& context) {
   AddRowOptions(*report, flags->rows);
   report->footer(
       "Rows for the pictures come from the training dataset's TEST rows unless --dataset or "
-      "--input\nnames others.\nExample:\n  latent models report faces --output faces.html");
+      "--input\nnames others. Rows of a file need labels if the version is conditional: "
+      "--label-column,\n--labels or --label.\nExample:\n  latent models report faces --output "
+      "faces.html");
   CLI::App* artifact =
       verbs.Add(*models, "artifact", "Fetch a file of a version, or list them", true, RunArtifact);
   artifact->add_option("NAME", flags->artifact, "Name of the file, e.g. model.safetensors");

@@ -32,7 +32,7 @@ std::optional<RowSource> RowsOf(Context& context, const v1::ModelVersion& versio
   absl::Status why;
   for (const std::string& part : parts) {
     flags.part = part;
-    absl::StatusOr<RowSource> source = RowSource::Open(context, flags);
+    absl::StatusOr<RowSource> source = RowSource::Open(context, flags, FlagsOf(version));
     if (source.ok()) return *std::move(source);
     why = source.status();
     if (!absl::IsFailedPrecondition(why)) break;

@@ -172,7 +172,7 @@ ReportPictures::PictureOr ReportPictures::RateDistortion() {
     const double step = kCoarsest * std::exp2(-0.5 * i);
     const RoundedCodes rounded = RoundCodes(codes, mean_, deviation_, step);
     if (rounded.bits > most) break;
-    LATENT_ASSIGN_OR_RETURN(const Matrix decoded, Decode(rounded.codes));
+    LATENT_ASSIGN_OR_RETURN(const Matrix decoded, Decode(rounded.codes, encoded_with_));
     curve.points.push_back({rounded.bits, KnownSquaredError(rows, decoded)});
   }
   if (curve.points.empty()) {

@@ -20,14 +20,14 @@ constexpr std::uint32_t kSamples = 64;
 // Rows whose rounded codes are decoded, and their cells at most.
 constexpr std::size_t kRoundedRows = 500, kRoundedCells = 1u << 21;
 
+}  // namespace
+
 ModelFlags FlagsOf(const v1::ModelVersion& version) {
   ModelFlags flags;
   flags.model = version.model();
   flags.version = version.version();
   return flags;
 }
-
-}  // namespace
 
 ReportPictures::ReportPictures(Context& context, const v1::ModelVersion& version,
                                const std::optional<RowSource>& source)
@@ -93,13 +93,18 @@ absl::Status ReportPictures::Prepare() {
   for (std::size_t first = 0; has_code && first < count; first += step) {
     v1::EncodeRequest request;
     *request.mutable_model() = target_.selector();
-    *request.mutable_rows() = source_->Slice(first, std::min(step, count - first));
+    const std::size_t rows = std::min(step, count - first);
+    *request.mutable_rows() = source_->Slice(first, rows);
+    source_->AddLabels(first, rows, &request);
+    std::vector<std::int32_t> read(request.labels().begin(), request.labels().end());
     request.set_include_labels(true);
     request.set_format(v1::DTYPE_FLOAT32);  // places, also of codes that are indices
     LATENT_ASSIGN_OR_RETURN(const auto response,
                             context_.client().Encode(std::move(request), context_.Call()));
     LATENT_RETURN_IF_ERROR(codes_.Append(response.codes().dense()));
     labels_.insert(labels_.end(), response.labels().begin(), response.labels().end());
+    if (read.empty()) read.assign(response.labels().begin(), response.labels().end());
+    encoded_with_.insert(encoded_with_.end(), read.begin(), read.end());
   }
   if (!source_->labels().empty()) {
     labels_.assign(source_->labels().begin(),
@@ -121,14 +126,14 @@ absl::Status ReportPictures::Prepare() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Matrix> ReportPictures::Decode(const Matrix& codes) {
+absl::StatusOr<Matrix> ReportPictures::Decode(const Matrix& codes,
+                                              std::span<const std::int32_t> labels) {
   v1::DecodeRequest request;
   *request.mutable_model() = target_.selector();
   *request.mutable_codes()->mutable_dense() = ToDenseRows(codes, 0, codes.rows());
-  // Of a conditional version all are shown as rows of its first label.
   const auto& classes = version_.plan().architecture().condition().label().classes();
   for (std::size_t r = 0; r < codes.rows() && !classes.empty(); ++r) {
-    request.add_labels(classes[0].label());
+    request.add_labels(r < labels.size() ? labels[r] : classes[0].label());
   }
   LATENT_ASSIGN_OR_RETURN(const auto response,
                           context_.client().Decode(std::move(request), context_.Call()));
@@ -153,6 +158,7 @@ ReportPictures::PictureOr ReportPictures::Reconstructions() {
   v1::ReconstructRequest request;
   *request.mutable_model() = target_.selector();
   *request.mutable_rows() = source_->Slice(0, count);
+  source_->AddLabels(0, count, &request);
   LATENT_ASSIGN_OR_RETURN(const auto response,
                           context_.client().Reconstruct(std::move(request), context_.Call()));
   Matrix rows{.columns = rows_.columns, .cells = {}}, rebuilt;

@@ -3,7 +3,9 @@
 #ifndef LATENT_CLIENT_CLI_REPORT_PICTURES_H_
 #define LATENT_CLIENT_CLI_REPORT_PICTURES_H_
 
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,9 @@ struct ReportPicture {
   Canvas canvas;
 };
 
+// That version and no other.
+ModelFlags FlagsOf(const v1::ModelVersion& version);
+
 class ReportPictures {
  public:
   // `source`: the rows to show, if there are any.
@@ -36,7 +41,8 @@ class ReportPictures {
   // Encodes the rows, and fetches them for what shows them.
   absl::Status Prepare();
   void Add(PictureOr picture);
-  absl::StatusOr<Matrix> Decode(const Matrix& codes);
+  // Of a conditional version as rows of `labels`, one a row, else of its first label.
+  absl::StatusOr<Matrix> Decode(const Matrix& codes, std::span<const std::int32_t> labels = {});
   PictureOr Strips(const std::string& title, const std::string& caption,
                    const std::vector<Strip>& strips, std::size_t columns) const;
   PictureOr Reconstructions();
@@ -60,9 +66,10 @@ class ReportPictures {
   const std::optional<RowSource>& source_;
   Target target_;
   std::optional<RowLook> look_;
-  Matrix codes_, rows_;  // of the first rows of the source
-  std::vector<std::int32_t> labels_;
-  std::vector<double> mean_, deviation_;  // of each code entry over those rows
+  Matrix codes_, rows_;                     // of the first rows of the source
+  std::vector<std::int32_t> labels_;        // what rows are coloured by
+  std::vector<std::int32_t> encoded_with_;  // what a conditional version read beside them
+  std::vector<double> mean_, deviation_;    // of each code entry over those rows
   std::vector<ReportPicture> pictures_;
   std::vector<std::string> notes_;
 };

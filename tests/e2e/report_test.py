@@ -4,6 +4,7 @@ import csv
 import random
 
 import harness
+import table_test
 
 
 def test_a_report_has_its_pictures_as_files_too(folder):
@@ -23,6 +24,23 @@ def test_a_report_has_its_pictures_as_files_too(folder):
             page = (folder / f"{model}.html").read_text()
             assert page.count("data:image/png;base64,") == len(names), model
             assert "Other figures" not in page, model
+
+
+def test_a_report_reads_files_as_its_model_does(folder):
+    with harness.Server(folder).start() as server:
+        server.latent("datasets", "upload", "digits", "--train", harness.DIGITS, "--label-column",
+                      "-1", "--value-scale", "0.0625", "--row-shape", "8x8x1")
+        server.latent("train", "conditional", "--dataset", "digits", "--preset", "cvae",
+                      "--latent-dim", "8", "--epochs", "2", "--watch")
+        table_test.train(server, folder)
+        rows = table_test.make_rows(100, seed=3)
+        table_test.write(folder / "holes.csv", table_test.with_holes(rows, 0.2, seed=4))
+        for model, *source in (("conditional", harness.DIGITS, "--label-column", "-1",
+                                "--value-scale", "0.0625"), ("people", folder / "holes.csv")):
+            server.latent("models", "report", model, "--output", folder / f"{model}.html",
+                          "--pictures", folder / model, "--input", *source)
+            files = {path.stem for path in (folder / model).glob("*.png")}
+            assert {"codes", "reconstructions", "rate-and-distortion"} <= files, (model, files)
 
 
 def make_pairs(path):
@@ -76,5 +94,6 @@ def test_reads_labels_that_are_texts(folder):
 
 if __name__ == "__main__":
     harness.main(test_a_report_has_its_pictures_as_files_too,
+                 test_a_report_reads_files_as_its_model_does,
                  test_recommends_to_newcomers_and_gives_embeddings,
                  test_reads_labels_that_are_texts)
