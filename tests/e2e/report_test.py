@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Reports and their pictures, recommendation and labels that are texts, from the command line."""
 import csv
+import json
 import random
 
 import harness
@@ -75,6 +76,17 @@ def test_recommends_to_newcomers_and_gives_embeddings(folder):
         assert "NO_LATENT" in refused.stderr, refused.stderr
 
 
+def test_gives_the_names_of_a_recommenders_columns(folder):
+    with harness.Server(folder).start() as server:
+        pairs = make_pairs(folder / "films.csv")
+        server.latent("datasets", "upload", "films", "--train", pairs, "--format", "pairs")
+        server.latent("train", "ease", "--dataset", "films", "--preset", "ease", "--watch")
+        server.latent("models", "artifact", "ease", "vocabulary.json",
+                      "--output", folder / "vocabulary.json")
+        films = {line.split(";")[1] for line in pairs.read_text().splitlines()[1:]}
+        assert json.loads((folder / "vocabulary.json").read_bytes()) == sorted(films)
+
+
 def test_reads_labels_that_are_texts(folder):
     draw = random.Random(4)
     rows = [("x", "y", "kind")] + [(f"{draw.gauss(c, 1):.3f}", f"{draw.gauss(-c, 1):.3f}", name)
@@ -96,4 +108,5 @@ if __name__ == "__main__":
     harness.main(test_a_report_has_its_pictures_as_files_too,
                  test_a_report_reads_files_as_its_model_does,
                  test_recommends_to_newcomers_and_gives_embeddings,
+                 test_gives_the_names_of_a_recommenders_columns,
                  test_reads_labels_that_are_texts)
