@@ -93,6 +93,28 @@ TEST(MomentsTest, EqualTheDefinition) {
   ExpectNear(moments.covariance, Make(2, 2, {8.0 / 3, 10.0 / 3, 10.0 / 3, 14.0 / 3}), 1e-12);
 }
 
+TEST(MomentsTest, EqualDirectSumsAtAnyWidth) {
+  constexpr std::size_t kRows = 205;  // whole blocks and a short one
+  for (const std::size_t columns : {1u, 7u, 24u, 25u, 130u}) {
+    std::vector<float> cells(kRows * columns);
+    FillNormal({2, 0, 0}, cells);
+    for (std::size_t i = 0; i < cells.size(); ++i) cells[i] += static_cast<float>(i % columns);
+    const ConstMatrix rows(cells.data(), kRows, columns);
+    const Moments moments = MeanAndCovariance(rows);
+    DoubleMatrix centred(columns, kRows);
+    for (std::size_t c = 0; c < columns; ++c) {
+      double mean = 0;
+      for (std::size_t r = 0; r < kRows; ++r) mean += static_cast<double>(rows(r, c)) / kRows;
+      EXPECT_NEAR(moments.mean[c], mean, 1e-10);
+      for (std::size_t r = 0; r < kRows; ++r)
+        centred(c, r) = static_cast<double>(rows(r, c)) - mean;
+    }
+    DoubleMatrix covariance = Multiply(centred, centred, true);
+    for (double& cell : covariance.cells) cell /= kRows;
+    ExpectNear(moments.covariance, covariance, 1e-12);
+  }
+}
+
 TEST(MomentsTest, HaveTheSameBitsOnAnyNumberOfThreads) {
   std::vector<float> cells(700 * 150);
   FillNormal({1, 0, 0}, cells);
