@@ -19,10 +19,10 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// Codes are the rows; noise adds nothing, denoised rows are zero.
+// Codes are the rows, and rows the codes; noise adds nothing, denoised rows are zero.
 class EchoInference : public v1::InferenceService::Service {
  public:
-  std::vector<std::int32_t> labels;  // of the last Encode
+  std::vector<std::int32_t> labels, decoded_as;  // of the last Encode and Decode
 
   grpc::Status Encode(grpc::ServerContext*, const v1::EncodeRequest* request,
                       v1::EncodeResponse* response) override {
@@ -37,6 +37,12 @@ class EchoInference : public v1::InferenceService::Service {
     } else {
       *response->mutable_codes() = request->rows();
     }
+    return grpc::Status::OK;
+  }
+  grpc::Status Decode(grpc::ServerContext*, const v1::DecodeRequest* request,
+                      v1::DecodeResponse* response) override {
+    decoded_as.assign(request->labels().begin(), request->labels().end());
+    *response->mutable_rows() = request->codes().dense();
     return grpc::Status::OK;
   }
   grpc::Status StreamEncode(grpc::ServerContext*,
@@ -141,6 +147,24 @@ TEST_F(InferTest, LabelsGoToModelsThatReadThem) {
   // To others they are for pictures.
   EXPECT_EQ(Run("encode" + labels).code, 0);
   EXPECT_TRUE(inference_.labels.empty());
+}
+
+TEST_F(InferTest, AReportDecodesRoundedCodesAsTheRowsThatTheyAreOf) {
+  std::ofstream rows(folder_ + "/rows.csv"), labels(folder_ + "/labels.csv");
+  std::vector<std::int32_t> expected;
+  for (int i = 0; i < 16; ++i) {
+    rows << i << "," << i % 5 << "\n";
+    labels << (expected.emplace_back(i % 3 == 0 ? 3 : 5)) << "\n";
+  }
+  rows.close();
+  labels.close();
+  const Outcome outcome = Latent("--server " + server_.address() + " models report digits" +
+                                 " --no-header --input " + folder_ + "/rows.csv --labels " +
+                                 folder_ + "/labels.csv --output " + folder_ + "/report.html");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_THAT(ReadFile(folder_ + "/report.html"), HasSubstr("Rate and distortion"));
+  EXPECT_EQ(inference_.labels, expected);
+  EXPECT_EQ(inference_.decoded_as, expected);
 }
 
 TEST_F(InferTest, LabelThatTheModelDoesNotKnowIsRefused) {

@@ -21,6 +21,7 @@ class FakeRegistry : public v1::RegistryService::Service {
   // The model "digits" reads labels 3, "three", and 5.
   grpc::Status GetModelVersion(grpc::ServerContext*, const v1::GetModelVersionRequest* request,
                                v1::GetModelVersionResponse* response) override {
+    response->mutable_version()->set_model(request->model());
     if (request->model() == "digits") {
       v1::TrainingPlan* plan = response->mutable_version()->mutable_plan();
       v1::LabelCondition* label =
