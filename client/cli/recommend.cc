@@ -1,6 +1,5 @@
 // latent recommend.
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -64,13 +63,11 @@ class Recommender {
     return Send(std::move(request));
   }
   absl::Status SendRows() {
-    LATENT_ASSIGN_OR_RETURN(const RowSource source, RowSource::Open(context_, flags_.rows));
-    LATENT_ASSIGN_OR_RETURN(
-        const RequestLabels labels,
-        RequestLabels::Make(context_, target_, flags_.rows.label, source.labels()));
+    LATENT_ASSIGN_OR_RETURN(const RowSource source,
+                            RowSource::Open(context_, flags_.rows, flags_.model));
     return source.ForEachRequest(context_, "recommending", [&](std::size_t first, v1::Rows rows) {
       v1::RecommendRequest request = RecommendRequestOf(flags_, target_);
-      labels.AddTo(first, std::min(source.rows_per_request(), source.rows() - first), &request);
+      source.AddLabels(first, &request);
       *request.mutable_rows() = std::move(rows);
       return Send(std::move(request));
     });
