@@ -241,7 +241,8 @@ void AddCompress(CLI::App& app, Context& context) {
   command->add_option("--value-scale", flags->rows.value_scale,
                       "Factor on the file's values, as when its dataset was uploaded");
   command->add_option("--label-column", flags->rows.label_column,
-                      "CSV column that is a label and no cell");
+                      "CSV column that is a label and no cell (default, of tables: the one that "
+                      "the dataset's were in)");
   AddLabelOptions(*command, flags->rows);
   command->footer(
       "What is lost is measured and printed: the error of rows decoded from the file, beside that\n"

@@ -1,25 +1,42 @@
 #include "client/cli/request_labels.h"
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/table_file.h"
 #include "core/base/status.h"
+#include "core/data/formats/readers.h"
 
 namespace latent::cli {
+namespace {
 
-absl::StatusOr<std::int32_t> ParseLabel(const v1::Condition& condition, const std::string& text) {
-  std::int32_t value = 0;
-  const bool number = absl::SimpleAtoi(text, &value);
+constexpr std::int32_t kMaxNamedLabel = 1 << 16;  // names are listed by label, from 0 on
+
+}  // namespace
+
+absl::StatusOr<std::int32_t> ParseLabel(const v1::Condition& condition, std::string_view text) {
+  const std::optional<std::int32_t> value = ParseLabelNumber(text);
+  const v1::LabelClass* by_value = nullptr;
   std::string known;
   for (const v1::LabelClass& one : condition.label().classes()) {
-    if ((number && one.label() == value) || (!text.empty() && one.name() == text)) {
-      return one.label();
-    }
+    if (!text.empty() && one.name() == text) return one.label();
+    if (value == one.label()) by_value = &one;
     absl::StrAppend(&known, known.empty() ? "" : ", ", one.label());
     if (!one.name().empty()) absl::StrAppend(&known, " (", one.name(), ")");
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("--label: expected one of the version's labels, ", known, ", got ", text));
+  if (by_value != nullptr) return by_value->label();
+  return absl::InvalidArgumentError(absl::StrCat("expected one of the version's labels, ", known,
+                                                 ", got ",
+                                                 text.empty() ? "an empty text" : Shown(text)));
+}
+
+std::vector<std::string> LabelNames(const v1::Condition& condition) {
+  std::vector<std::string> names;
+  for (const v1::LabelClass& one : condition.label().classes()) {
+    if (one.name().empty() || one.label() < 0 || one.label() >= kMaxNamedLabel) continue;
+    const auto label = static_cast<std::size_t>(one.label());
+    while (names.size() <= label) names.push_back(absl::StrCat(names.size()));
+    names[label] = one.name();
+  }
+  return names;
 }
 
 absl::StatusOr<RequestLabels> RequestLabels::Make(Context& context, const Target& target,
@@ -39,7 +56,12 @@ absl::StatusOr<RequestLabels> RequestLabels::Make(Context& context, const Target
     labels.own_ = std::move(own);
     return labels;
   }
-  LATENT_ASSIGN_OR_RETURN(labels.one_, ParseLabel(condition, label));
+  const absl::StatusOr<std::int32_t> one = ParseLabel(condition, label);
+  if (!one.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--label: ", std::string(one.status().message())));
+  }
+  labels.one_ = *one;
   return labels;
 }
 

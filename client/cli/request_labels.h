@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,8 +18,13 @@
 
 namespace latent::cli {
 
-// The value of a label that the condition knows, from its decimal number or its name.
-absl::StatusOr<std::int32_t> ParseLabel(const v1::Condition& condition, const std::string& text);
+// The value of a label that the condition knows, from its name or else, as when a dataset is
+// uploaded, its decimal number. INVALID_ARGUMENT for others; the message lists those it knows.
+absl::StatusOr<std::int32_t> ParseLabel(const v1::Condition& condition, std::string_view text);
+
+// Names of labels 0, 1, 2, ... up to the greatest that the condition has a name for: what has none
+// goes by its number.
+std::vector<std::string> LabelNames(const v1::Condition& condition);
 
 class RequestLabels {
  public:

@@ -62,6 +62,13 @@ absl::StatusOr<std::size_t> CountOf(const RowFlags& flags, std::uint64_t availab
   return flags.count.value_or(left);
 }
 
+// Of what all rows of a file have, that of the `rows` that are meant.
+template <typename T>
+std::vector<T> Chosen(const RowFlags& flags, std::size_t rows, const std::vector<T>& all) {
+  const auto first = all.begin() + static_cast<std::ptrdiff_t>(flags.offset);
+  return {first, first + static_cast<std::ptrdiff_t>(rows)};
+}
+
 }  // namespace
 
 void AddRowOptions(CLI::App& command, RowFlags& flags) {
@@ -76,7 +83,9 @@ void AddRowOptions(CLI::App& command, RowFlags& flags) {
   add("--count", flags.count, "Number of rows (default: all)");
   add("--value-scale", flags.value_scale,
       "Factor on the file's values, as when its dataset was uploaded");
-  add("--label-column", flags.label_column, "CSV column that is a label and no cell");
+  add("--label-column", flags.label_column,
+      "CSV column that is a label and no cell (default, of tables: the one that the dataset's were "
+      "in)");
   AddLabelOptions(command, flags);
   command.add_flag("--header", flags.header, "The CSV file has a header")->group(kGroup);
   command.add_flag("--no-header", flags.no_header, "The CSV file has none")->group(kGroup);
@@ -95,37 +104,28 @@ void AddLabelOptions(CLI::App& command, RowFlags& flags) {
 
 absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flags,
                                           const ModelFlags& model) {
-  return OpenWith(context, flags, &model);
-}
-
-absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flags) {
-  return OpenWith(context, flags, nullptr);
-}
-
-absl::StatusOr<RowSource> RowSource::OpenWith(Context& context, const RowFlags& flags,
-                                              const ModelFlags* model) {
   if (flags.input.empty() == flags.dataset.empty()) {
     return absl::InvalidArgumentError("expected rows: give either --input FILE or --dataset NAME");
   }
   RowSource source;
   if (!flags.input.empty()) {
-    v1::DatasetSchema schema;
-    if (model != nullptr) {
-      LATENT_ASSIGN_OR_RETURN(const FileFormat format,
-                              FormatOf(flags.input, FileFormat::kGuess, flags.input));
-      if (format == FileFormat::kCsv) {
-        LATENT_ASSIGN_OR_RETURN(schema, FetchSchema(context, Target(*model)));
-      }
+    LATENT_ASSIGN_OR_RETURN(const FileFormat format,
+                            FormatOf(flags.input, FileFormat::kGuess, flags.input));
+    v1::TrainingPlan plan;
+    if (format == FileFormat::kCsv) {
+      LATENT_ASSIGN_OR_RETURN(plan, FetchPlan(context, Target(model)));
     }
-    LATENT_RETURN_IF_ERROR(IsTable(schema) ? source.ReadTableFile(flags, schema)
-                                           : source.ReadFile(flags));
+    v1::Condition condition;  // none where the file's own labels do not go to the model
+    if (flags.label.empty() && flags.labels.empty()) condition = plan.architecture().condition();
+    LATENT_RETURN_IF_ERROR(IsTable(plan.data())
+                               ? source.ReadTableFile(flags, plan.data(), condition)
+                               : source.ReadFile(flags, condition));
   } else {
     LATENT_RETURN_IF_ERROR(source.AskDataset(context, flags));
   }
   if (!flags.labels.empty()) LATENT_RETURN_IF_ERROR(source.ReadLabels(flags));
-  if (model == nullptr) return source;
-  LATENT_ASSIGN_OR_RETURN(source.request_labels_, RequestLabels::Make(context, Target(*model),
-                                                                      flags.label, source.labels_));
+  LATENT_ASSIGN_OR_RETURN(source.request_labels_,
+                          RequestLabels::Make(context, Target(model), flags.label, source.labels_));
   return source;
 }
 
@@ -134,7 +134,7 @@ absl::StatusOr<RowSource> RowSource::OpenCodes(const std::string& path) {
   flags.input = path;
   flags.value_scale = 1;
   RowSource source;
-  LATENT_RETURN_IF_ERROR(source.ReadFile(flags));
+  LATENT_RETURN_IF_ERROR(source.ReadFile(flags, {}));
   return source;
 }
 
@@ -147,7 +147,7 @@ absl::StatusOr<RowSource> RowSource::OpenCodes(Context& context, const RowFlags&
   return source;
 }
 
-absl::Status RowSource::ReadFile(const RowFlags& flags) {
+absl::Status RowSource::ReadFile(const RowFlags& flags, const v1::Condition& condition) {
   ReadOptions options = OptionsOf(flags.input, flags);
   LATENT_ASSIGN_OR_RETURN(label_names_, LabelTexts(options));
   options.label_names = label_names_;
@@ -156,20 +156,35 @@ absl::Status RowSource::ReadFile(const RowFlags& flags) {
   LATENT_RETURN_IF_ERROR(
       TakeRows(flags, {.columns = table.header.columns, .cells = std::move(table.cells)}));
   if (table.labels.empty()) return absl::OkStatus();
-  const auto first = table.labels.begin() + static_cast<std::ptrdiff_t>(flags.offset);
-  labels_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
+  labels_ = Chosen(flags, rows_, table.labels);
+  if (!condition.has_label()) return absl::OkStatus();
+  // Texts were numbered as this file has them, which need not be as the model does.
+  for (std::size_t r = 0; r < rows_; ++r) {
+    const auto number = static_cast<std::size_t>(labels_[r]);
+    const std::string text =
+        number < label_names_.size() ? label_names_[number] : absl::StrCat(labels_[r]);
+    const absl::StatusOr<std::int32_t> label = ParseLabel(condition, text);
+    if (!label.ok()) {
+      return BadFile(flags.input, absl::StrCat("row ", flags.offset + r + 1,
+                                               ", label: ", std::string(label.status().message())));
+    }
+    labels_[r] = *label;
+  }
+  label_names_ = LabelNames(condition);
   return absl::OkStatus();
 }
 
-absl::Status RowSource::ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema) {
+absl::Status RowSource::ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema,
+                                      const v1::Condition& condition) {
   const double scale = flags.value_scale.value_or(schema.value_scale());
   LATENT_ASSIGN_OR_RETURN(TableRows table, ReadTable(flags.input, OptionsOf(flags.input, flags),
-                                                     scale, schema, kMaxCells));
+                                                     scale, schema, condition, kMaxCells));
   is_table_ = true;
   LATENT_RETURN_IF_ERROR(TakeRows(flags, table.cells));
-  if (table.ids.empty()) return absl::OkStatus();
-  const auto first = table.ids.begin() + static_cast<std::ptrdiff_t>(flags.offset);
-  ids_.assign(first, first + static_cast<std::ptrdiff_t>(rows_));
+  if (!table.ids.empty()) ids_ = Chosen(flags, rows_, table.ids);
+  if (table.labels.empty()) return absl::OkStatus();
+  labels_ = Chosen(flags, rows_, table.labels);
+  label_names_ = LabelNames(condition);
   return absl::OkStatus();
 }
 

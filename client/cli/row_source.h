@@ -39,11 +39,9 @@ class RowSource {
   // Reads the file, or asks how many rows the dataset's part has. INVALID_ARGUMENT unless exactly
   // one of --input and --dataset is given, or for an empty choice of rows.
   // Rows of CSV files are read as `model` was trained on them (table_file.h) if it is one of
-  // tables.
+  // tables; their labels by its names, if it knows some and neither --label nor --labels is given.
   static absl::StatusOr<RowSource> Open(Context& context, const RowFlags& flags,
                                         const ModelFlags& model);
-  // The same of rows that are for no model in particular.
-  static absl::StatusOr<RowSource> Open(Context& context, const RowFlags& flags);
   // A file whose cells are codes: read as they are.
   static absl::StatusOr<RowSource> OpenCodes(const std::string& path);
   // The same, --input of `flags`, for `model`, which may want labels.
@@ -92,10 +90,10 @@ class RowSource {
       const std::function<absl::Status(std::size_t first, v1::Rows rows)>& send) const;
 
  private:
-  static absl::StatusOr<RowSource> OpenWith(Context& context, const RowFlags& flags,
-                                            const ModelFlags* model);
-  absl::Status ReadFile(const RowFlags& flags);
-  absl::Status ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema);
+  // If `condition` is that of a model that knows labels, those of the file must be of them.
+  absl::Status ReadFile(const RowFlags& flags, const v1::Condition& condition);
+  absl::Status ReadTableFile(const RowFlags& flags, const v1::DatasetSchema& schema,
+                             const v1::Condition& condition);
   // Settles rows_ and cells_ by all rows of a file.
   absl::Status TakeRows(const RowFlags& flags, const Matrix& all);
   absl::Status AskDataset(Context& context, const RowFlags& flags);

@@ -8,12 +8,15 @@
 #include <string_view>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/cli/request_labels.h"
 #include "client/render/text.h"
 #include "core/base/status.h"
 #include "core/data/byte_source.h"
 #include "core/data/formats/csv_lines.h"
+#include "core/data/formats/readers.h"
 
 namespace latent::cli {
 namespace {
@@ -33,18 +36,57 @@ struct FileColumns {
   bool has_header = false;
   std::vector<std::string> names;
   std::vector<const v1::ColumnGroup*> groups;
+  std::optional<std::size_t> label;  // the column of labels
 };
+
+// The place that an index, negative from the end, means in a line of `width` cells.
+std::optional<std::size_t> FindIndex(const std::string& wanted, std::size_t width) {
+  std::int64_t index = 0;
+  const auto end = static_cast<std::int64_t>(width);
+  if (!absl::SimpleAtoi(wanted, &index) || index < -end || index >= end) return std::nullopt;
+  return static_cast<std::size_t>(index < 0 ? index + end : index);
+}
+
+// The place of a column, by name or else by index; nothing for "".
+std::optional<std::size_t> FindColumn(const std::string& wanted,
+                                      const std::vector<std::string>& names) {
+  if (wanted.empty()) return std::nullopt;
+  const auto named = std::find(names.begin(), names.end(), wanted);
+  if (named != names.end()) return static_cast<std::size_t>(named - names.begin());
+  return FindIndex(wanted, names.size());
+}
+
+// Finds the column of labels: the wanted one, or if none is wanted, the dataset's.
+absl::Status SettleLabel(const std::string& path, const std::string& wanted, FileColumns& layout) {
+  if (!wanted.empty()) {
+    layout.label = FindColumn(wanted, layout.names);
+  } else {
+    const auto found =
+        std::find_if(layout.groups.begin(), layout.groups.end(), [](const v1::ColumnGroup* group) {
+          return group != nullptr && group->kind() == v1::COLUMN_KIND_LABEL;
+        });
+    if (found != layout.groups.end()) {
+      layout.label = static_cast<std::size_t>(found - layout.groups.begin());
+    }
+  }
+  if (!layout.label) return absl::OkStatus();
+  const v1::ColumnGroup* const group = layout.groups[*layout.label];
+  if (group == nullptr || !IsFeature(*group)) return absl::OkStatus();
+  return BadFile(path, absl::StrCat("--label-column: expected a column of labels, got ", wanted,
+                                    ", whose cells (\"", group->name(), "\") the model reads"));
+}
 
 absl::StatusOr<FileColumns> LayoutByNames(const std::string& path, const std::string& label_column,
                                           const v1::DatasetSchema& schema,
                                           const std::vector<std::string>& names) {
-  FileColumns layout{.has_header = true, .names = names, .groups = {}};
+  FileColumns layout{.has_header = true, .names = names, .groups = {}, .label = {}};
+  const std::optional<std::size_t> label = FindColumn(label_column, names);
   for (const std::string& name : names) {
     const auto found =
         std::find_if(schema.column_groups().begin(), schema.column_groups().end(),
                      [&](const v1::ColumnGroup& group) { return group.name() == name; });
     const bool known = found != schema.column_groups().end();
-    if (!known && name != label_column) {
+    if (!known && layout.groups.size() != label) {
       return BadFile(path, absl::StrCat("column \"", name, "\" is none of the model's, which are ",
                                         FeatureNames(schema), "; leave it out"));
     }
@@ -64,8 +106,8 @@ absl::StatusOr<FileColumns> LayoutByNames(const std::string& path, const std::st
   return layout;
 }
 
-absl::StatusOr<FileColumns> LayoutByPlace(const std::string& path, const v1::DatasetSchema& schema,
-                                          std::size_t width) {
+absl::StatusOr<FileColumns> LayoutByPlace(const std::string& path, const std::string& label_column,
+                                          const v1::DatasetSchema& schema, std::size_t width) {
   FileColumns all, features;
   for (const v1::ColumnGroup& group : schema.column_groups()) {
     for (FileColumns* layout : {&all, &features}) {
@@ -74,29 +116,66 @@ absl::StatusOr<FileColumns> LayoutByPlace(const std::string& path, const v1::Dat
       layout->groups.push_back(&group);
     }
   }
+  const auto label = FindIndex(label_column, width);
+  if (width == all.groups.size() && !(label && IsFeature(*all.groups[*label]))) return all;
+  if (width == features.groups.size() + 1 && label) {
+    const auto place = static_cast<std::ptrdiff_t>(*label);
+    features.names.emplace(features.names.begin() + place);
+    features.groups.insert(features.groups.begin() + place, nullptr);
+    return features;
+  }
   if (width == all.groups.size()) return all;
   if (width == features.groups.size()) return features;
   return BadFile(path, absl::StrCat("has ", width, " columns and no header, expected ",
                                     features.groups.size(), ": ", FeatureNames(schema)));
 }
 
-absl::StatusOr<FileColumns> LayoutOf(const std::string& path, const ReadOptions& options,
-                                     const v1::DatasetSchema& schema) {
+absl::StatusOr<std::unique_ptr<CsvLines>> OpenLines(const std::string& path,
+                                                    const ReadOptions& options) {
   LATENT_ASSIGN_OR_RETURN(auto file, OpenFile(path));
   LATENT_ASSIGN_OR_RETURN(auto bytes, UnpackIfGzip(std::move(file), path));
-  CsvLines lines(std::move(bytes), path, DelimiterOf(options.csv, path));
-  LATENT_ASSIGN_OR_RETURN(const bool any, lines.Next());
+  return std::make_unique<CsvLines>(std::move(bytes), path, DelimiterOf(options.csv, path));
+}
+
+absl::StatusOr<FileColumns> LayoutOf(const std::string& path, const ReadOptions& options,
+                                     const v1::DatasetSchema& schema) {
+  LATENT_ASSIGN_OR_RETURN(const auto lines, OpenLines(path, options));
+  LATENT_ASSIGN_OR_RETURN(const bool any, lines->Next());
   if (!any) return BadFile(path, "holds no rows");
-  const std::vector<std::string> first(lines.cells().begin(), lines.cells().end());
+  const std::vector<std::string> first(lines->cells().begin(), lines->cells().end());
   const bool names = std::any_of(schema.column_groups().begin(), schema.column_groups().end(),
                                  [&](const v1::ColumnGroup& group) {
                                    return IsFeature(group) &&
                                           std::count(first.begin(), first.end(), group.name()) > 0;
                                  });
-  if (options.csv.header.value_or(names)) {
-    return LayoutByNames(path, options.csv.label_column, schema, first);
+  const std::string& label = options.csv.label_column;
+  LATENT_ASSIGN_OR_RETURN(FileColumns layout,
+                          options.csv.header.value_or(names)
+                              ? LayoutByNames(path, label, schema, first)
+                              : LayoutByPlace(path, label, schema, first.size()));
+  LATENT_RETURN_IF_ERROR(SettleLabel(path, label, layout));
+  return layout;
+}
+
+// The labels of a file whose lines are known to be as wide as the first.
+absl::StatusOr<std::vector<std::int32_t>> LabelsOf(const std::string& path,
+                                                   const ReadOptions& options,
+                                                   const FileColumns& layout,
+                                                   const v1::Condition& condition) {
+  std::vector<std::int32_t> labels;
+  if (!layout.label || !condition.has_label()) return labels;
+  LATENT_ASSIGN_OR_RETURN(const auto lines, OpenLines(path, options));
+  if (layout.has_header) LATENT_RETURN_IF_ERROR(lines->Next().status());
+  for (;;) {
+    LATENT_ASSIGN_OR_RETURN(const bool more, lines->Next());
+    if (!more) return labels;
+    const auto label = ParseLabel(condition, lines->cells()[*layout.label]);
+    if (!label.ok()) {
+      return BadCell(path, labels.size() + 1, *layout.label + 1,
+                     std::string(label.status().message()));
+    }
+    labels.push_back(*label);
   }
-  return LayoutByPlace(path, schema, first.size());
 }
 
 std::shared_ptr<const CsvSchema> CsvSchemaOf(const FileColumns& layout) {
@@ -107,7 +186,7 @@ std::shared_ptr<const CsvSchema> CsvSchemaOf(const FileColumns& layout) {
     CsvColumn& column = csv->columns.emplace_back();
     column.name = layout.names[c];
     column.kind = CsvColumnKind::kIgnored;
-    if (group == nullptr) continue;
+    if (group == nullptr || c == layout.label) continue;
     if (IsFeature(*group)) column.kind = static_cast<CsvColumnKind>(group->kind());
     if (group->kind() == v1::COLUMN_KIND_ID) column.kind = CsvColumnKind::kId;
     column.categories.assign(group->categories().begin(), group->categories().end());
@@ -145,7 +224,7 @@ bool IsTable(const v1::DatasetSchema& schema) { return schema.column_groups_size
 
 absl::StatusOr<TableRows> ReadTable(const std::string& path, const ReadOptions& options,
                                     double value_scale, const v1::DatasetSchema& schema,
-                                    std::uint64_t max_cells) {
+                                    const v1::Condition& condition, std::uint64_t max_cells) {
   LATENT_ASSIGN_OR_RETURN(const FileColumns layout, LayoutOf(path, options, schema));
   ReadOptions by_schema = options;
   by_schema.csv.schema = CsvSchemaOf(layout);
@@ -159,7 +238,7 @@ absl::StatusOr<TableRows> ReadTable(const std::string& path, const ReadOptions& 
   std::int32_t label = 0;
   for (std::size_t begin = 0;; begin += table.cells.columns) {
     LATENT_ASSIGN_OR_RETURN(const bool more, reader->Next(cells, &label));
-    if (!more) return table;
+    if (!more) break;
     if (begin + table.cells.columns > max_cells) {
       return BadFile(path, absl::StrCat("has more than ", max_cells, " cells; use a dataset"));
     }
@@ -173,6 +252,8 @@ absl::StatusOr<TableRows> ReadTable(const std::string& path, const ReadOptions& 
     }
     if (reader->header().has_ids) table.ids.emplace_back(reader->id());
   }
+  LATENT_ASSIGN_OR_RETURN(table.labels, LabelsOf(path, options, layout, condition));
+  return table;
 }
 
 Answer TableAnswer(const Matrix& rows, const std::vector<std::string>& ids,

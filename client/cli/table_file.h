@@ -28,15 +28,19 @@ struct TableRows {
   Matrix cells;  // NaN: missing
   // The rows' ids, if the file has the column that the dataset's ids were in.
   std::vector<std::string> ids;
+  // The rows' labels, if the model reads any and the file has the column of them.
+  std::vector<std::int32_t> labels;
 };
 // `schema` is one that IsTable takes. Columns go by the header's names; without a header they are
-// those of the dataset's files, or its numeric and categorical ones, in that order. Columns that
-// held labels or nothing are passed over, and so is options.csv.label_column. INVALID_ARGUMENT for
-// columns that are not known or lacking, more than `max_cells` cells, and with row and column for a
-// cell that is no number, or none of its column's categories.
+// those of the dataset's files, or its numeric and categorical ones, in that order, with or without
+// options.csv.label_column. Labels stand in that column, by default in the one that the dataset's
+// were in, and are read if `condition` is that of a model that knows some; other columns that are
+// no cells are passed over. INVALID_ARGUMENT for columns that are not known or lacking, a label
+// column that the model reads as cells, more than `max_cells` cells, and with row and column for a
+// cell that is no number, none of its column's categories or none of the model's labels.
 absl::StatusOr<TableRows> ReadTable(const std::string& path, const ReadOptions& options,
                                     double value_scale, const v1::DatasetSchema& schema,
-                                    std::uint64_t max_cells);
+                                    const v1::Condition& condition, std::uint64_t max_cells);
 
 // Numbers, and of every category the likeliest text. With `ids`, one a row, those come first.
 Answer TableAnswer(const Matrix& rows, const std::vector<std::string>& ids,

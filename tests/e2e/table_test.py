@@ -139,7 +139,48 @@ def test_reads_columns_by_name_and_refuses_what_it_does_not_know(folder):
         assert lacking.returncode != 0 and 'lacks column "height"' in lacking.stderr, lacking.stderr
 
 
+def test_reads_labels_where_the_file_has_them(folder):
+    with harness.Server(folder).start() as server:
+        columns = (*NUMBERS, "sex", "size")
+        write(folder / "train.csv", make_rows(600, seed=6), columns)
+        server.latent("datasets", "upload", "sizes", "--train", folder / "train.csv",
+                      "--label-column", "size")
+        server.latent("train", "sizes", "--dataset", "sizes", "--preset", "cvae", "--epochs", "3",
+                      "--watch")
+        # Neither the file's first label nor its number of labels is the dataset's.
+        rows = [row for row in make_rows(40, seed=7) if row["size"] != "large"]
+        own = write(folder / "own.csv", rows, columns)
+        model = ("--model", "sizes", "--output-format", "csv")
+        with open(folder / "labels.csv", "w") as file:
+            file.writelines(f"{['large', 'middle', 'small'].index(row['size'])}\n" for row in rows)
+        told = server.latent("encode", *model, "--input", own,
+                             "--labels", folder / "labels.csv").stdout
+        assert len(told.splitlines()) == len(rows) + 1, told
+        for extra in ((), ("--label-column", "size"), ("--label-column", "-1")):
+            assert server.latent("encode", *model, "--input", own, *extra).stdout == told, extra
+        one = server.latent("encode", *model, "--input", own, "--label", "middle").stdout
+        assert one != told
+        named = [{**row, "group": row["size"]} for row in rows]
+        other = write(folder / "other.csv", named, (*NUMBERS, "sex", "group"))
+        assert server.latent("encode", *model, "--input", other,
+                             "--label-column", "group").stdout == told
+        items = server.latent("recommend", *model, "--k", "1", "--include-seen", "--input",
+                              own).stdout
+        assert len(items.splitlines()) == len(rows) + 1, items
+        assert items == server.latent("recommend", *model, "--k", "1", "--include-seen", "--input",
+                                      own, "--labels", folder / "labels.csv").stdout
+        lacking = server.latent("encode", *model, "--input",
+                                write(folder / "lacking.csv", rows, columns[:3]), check=False)
+        assert lacking.returncode != 0 and "label" in lacking.stderr, lacking.stderr
+        rows[1]["size"] = "huge"
+        refused = server.latent("encode", *model, "--input",
+                                write(folder / "huge.csv", rows, columns), check=False)
+        assert refused.returncode != 0
+        assert "row 2, column 4" in refused.stderr and '"huge"' in refused.stderr, refused.stderr
+
+
 if __name__ == "__main__":
     harness.main(test_imputes_what_a_table_lacks,
                  test_reports_imputation_beside_mean_and_mode,
-                 test_reads_columns_by_name_and_refuses_what_it_does_not_know)
+                 test_reads_columns_by_name_and_refuses_what_it_does_not_know,
+                 test_reads_labels_where_the_file_has_them)

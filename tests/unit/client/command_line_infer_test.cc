@@ -149,6 +149,20 @@ TEST_F(InferTest, LabelsGoToModelsThatReadThem) {
   EXPECT_TRUE(inference_.labels.empty());
 }
 
+TEST_F(InferTest, TextsOfTheLabelColumnAreTheModelsNames) {
+  std::ofstream(folder_ + "/rows.csv") << "a,b,class\n1,0,three\n0.5,0.5,three\n";
+  const Outcome outcome = Run("encode --label-column class", "digits");
+  EXPECT_EQ(outcome.code, 0) << outcome.err;
+  EXPECT_EQ(inference_.labels, (std::vector<std::int32_t>{3, 3}));
+  std::ofstream(folder_ + "/rows.csv") << "a,b,class\n1,0,three\n0.5,0.5,four\n";
+  const Outcome unknown = Run("encode --label-column -1", "digits");
+  EXPECT_NE(unknown.code, 0);
+  EXPECT_THAT(unknown.err, HasSubstr("row 2, label: expected one of the version's labels, "
+                                     "3 (three), 5, got \"four\""));
+  EXPECT_EQ(Run("encode --label-column -1 --label 5", "digits").code, 0);
+  EXPECT_EQ(inference_.labels, (std::vector<std::int32_t>{5, 5}));
+}
+
 TEST_F(InferTest, AReportDecodesRoundedCodesAsTheRowsThatTheyAreOf) {
   std::ofstream rows(folder_ + "/rows.csv"), labels(folder_ + "/labels.csv");
   std::vector<std::int32_t> expected;
@@ -170,7 +184,8 @@ TEST_F(InferTest, AReportDecodesRoundedCodesAsTheRowsThatTheyAreOf) {
 TEST_F(InferTest, LabelThatTheModelDoesNotKnowIsRefused) {
   const Outcome unknown = Run("encode --no-header --label 4", "digits");
   EXPECT_NE(unknown.code, 0);
-  EXPECT_THAT(unknown.err, HasSubstr("expected one of the version's labels, 3 (three), 5, got 4"));
+  EXPECT_THAT(unknown.err,
+              HasSubstr("expected one of the version's labels, 3 (three), 5, got \"4\""));
   EXPECT_THAT(Run("encode --no-header --label 3").err, HasSubstr("reads no labels"));
 }
 

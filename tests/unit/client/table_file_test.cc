@@ -36,6 +36,17 @@ v1::DatasetSchema PeopleSchema() {
   return schema;
 }
 
+// Labels 0 to 3, two of which have names.
+v1::Condition GradeCondition() {
+  v1::Condition condition;
+  for (const char* name : {"bad", "", "good", ""}) {
+    v1::LabelClass& one = *condition.mutable_label()->add_classes();
+    one.set_label(condition.label().classes_size() - 1);
+    one.set_name(name);
+  }
+  return condition;
+}
+
 class TableFileTest : public testing::Test {
  protected:
   ~TableFileTest() override { std::filesystem::remove(path_); }
@@ -44,13 +55,14 @@ class TableFileTest : public testing::Test {
     ReadOptions options;
     options.name = path_;
     options.csv.label_column = label_column;
-    return ReadTable(path_, options, 1, PeopleSchema(), 1000);
+    return ReadTable(path_, options, 1, PeopleSchema(), condition_, 1000);
   }
   std::string Refusal(const std::string& text) {
     const absl::Status status = Read(text).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << text;
     return std::string(status.message());
   }
+  v1::Condition condition_;  // of a model that knows no labels
   const std::string path_ =
       testing::TempDir() + "/latent_table_test_" + std::to_string(getpid()) + ".csv";
 };
@@ -88,6 +100,59 @@ TEST_F(TableFileTest, PassesOverTheLabelColumn) {
   const auto table = Read("height,town,class\n1,Bonn,z\n", "class");
   ASSERT_TRUE(table.ok()) << table.status();
   EXPECT_THAT(table->cells.cells, ElementsAre(1, 1, 0, 0));
+}
+
+TEST_F(TableFileTest, ReadsLabelsByTheModelsNamesWhereItKnowsLabels) {
+  // Of a file that has some of them, in another order.
+  const std::string text = "height,town,grade,class\n1,Bonn,good,1\n2,Ulm,bad,3\n";
+  auto table = Read(text, "class");
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_TRUE(table->labels.empty());
+  condition_ = GradeCondition();
+  table = Read("height,town,grade\n1,Bonn,good\n2,Ulm,bad\n1,Ulm,3\n");
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_THAT(table->labels, ElementsAre(2, 0, 3));
+  EXPECT_THAT(table->cells.cells, ElementsAre(1, 1, 0, 0, 2, 0, 0, 1, 1, 0, 0, 1));
+  for (const char* column : {"class", "-1", "3"}) {
+    table = Read(text, column);
+    ASSERT_TRUE(table.ok()) << table.status();
+    EXPECT_THAT(table->labels, ElementsAre(1, 3)) << column;
+    EXPECT_THAT(table->cells.cells, ElementsAre(1, 1, 0, 0, 2, 0, 0, 1)) << column;
+  }
+  table = Read("height,town\n1,Bonn\n");
+  ASSERT_TRUE(table.ok()) << table.status();
+  EXPECT_TRUE(table->labels.empty());
+}
+
+TEST_F(TableFileTest, ReadsLabelsOfFilesWithoutHeaderByPlace) {
+  condition_ = GradeCondition();
+  for (const auto& [text, column] :
+       std::vector<std::pair<const char*, const char*>>{{"a,4,Ulm,bad\n", ""},
+                                                        {"a,4,Ulm,bad\n", "-1"},
+                                                        {"a,4,Ulm,bad\n", "grade"},
+                                                        {"4,Ulm,bad\n", "-1"},
+                                                        {"bad,4,Ulm\n", "0"},
+                                                        {"4,bad,Ulm\n", "1"}}) {
+    const auto table = Read(text, column);
+    ASSERT_TRUE(table.ok()) << text << table.status();
+    EXPECT_THAT(table->labels, ElementsAre(0)) << text;
+    EXPECT_THAT(table->cells.cells, ElementsAre(4, 0, 0, 1)) << text;
+  }
+  const auto without = Read("4,Ulm\n");
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_TRUE(without->labels.empty());
+}
+
+TEST_F(TableFileTest, RefusesLabelsThatTheModelDoesNotKnow) {
+  condition_ = GradeCondition();
+  const std::string known = "expected one of the version's labels, 0 (bad), 1, 2 (good), 3, got ";
+  EXPECT_THAT(Refusal("height,grade,town\n1,bad,Bonn\n2,fair,Ulm\n"),
+              HasSubstr("row 2, column 2: " + known + "\"fair\""));
+  EXPECT_THAT(Refusal("height,grade,town\n1,4,Bonn\n"), HasSubstr("row 1, column 2: " + known));
+  EXPECT_THAT(Refusal("height,grade,town\n1,,Bonn\n"), HasSubstr(known + "an empty text"));
+  const absl::Status cells = Read("height,town\n1,Bonn\n", "height").status();
+  EXPECT_EQ(cells.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(std::string(cells.message()), HasSubstr("expected a column of labels, got height"));
 }
 
 TEST_F(TableFileTest, SaysWhatIsWrongAndWhere) {
