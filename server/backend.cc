@@ -37,10 +37,11 @@ Backend::Backend(Config config, IoExecutor* loader)
     : config_(std::move(config)), loader_(loader), memory_(MemoryOf(config_)) {
   // A job may hold no more than half of it: whatever trains, versions can be loaded.
   plan_environment_.training_memory_bytes = memory_.budget / 2;
-  plan_environment_.metric_has_direction = [](std::string_view name) -> std::optional<bool> {
+  plan_environment_.metric_direction = [](std::string_view name) -> std::optional<MetricDirection> {
     const MetricDefinition* metric = FindMetricDefinition(name);
     if (metric == nullptr) return std::nullopt;
-    return metric->better != Better::kNeither;
+    if (metric->better == Better::kNeither) return MetricDirection::kNone;
+    return metric->better == Better::kHigher ? MetricDirection::kHigher : MetricDirection::kLower;
   };
   plan_environment_.default_threads = static_cast<std::uint32_t>(config_.train_threads);
 }

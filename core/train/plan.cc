@@ -82,7 +82,7 @@ absl::Status CheckSpec(const v1::TrainJobSpec& request, const PlanEnvironment& e
   internal::CheckRequest(request, errors);
   ChoosePreset(request, nullptr, errors);
   v1::PublishSpec publish = request.publish();
-  internal::FillPublish(publish);
+  internal::FillPublish(environment, publish);
   internal::CheckPublish(publish, environment, errors);
   return errors.ToStatus();
 }
@@ -121,7 +121,7 @@ absl::StatusOr<v1::TrainingPlan> Resolve(const v1::TrainJobSpec& request, const 
   }
   internal::FillArchitecture(*preset, data, plan.training().solver(), *plan.mutable_architecture());
   internal::FillTraining(data, plan.architecture(), environment, *plan.mutable_training());
-  internal::FillPublish(*plan.mutable_publish());
+  internal::FillPublish(environment, *plan.mutable_publish());
 
   if (source != nullptr) internal::CheckWarmStart(plan, *source, data, errors);
   internal::CheckArchitecture(plan.architecture(), data, errors);

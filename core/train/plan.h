@@ -16,13 +16,15 @@
 
 namespace latent {
 
+// Which way a metric is better.
+enum class MetricDirection { kHigher, kLower, kNone };
+
 // What the server brings to a plan.
 struct PlanEnvironment {
   std::uint32_t default_threads = 1;
   std::uint64_t training_memory_bytes = 8ull << 30;  // a plan that needs more is refused
-  // Whether a metric says which way is better; nullopt if there is none of that name. Null accepts
-  // every name, as one that says so.
-  std::function<std::optional<bool>(std::string_view)> metric_has_direction = {};
+  // Of a metric by its name; nullopt if there is none. Null accepts every name as of kLower.
+  std::function<std::optional<MetricDirection>(std::string_view)> metric_direction = {};
 };
 
 // The version that a warm start names.

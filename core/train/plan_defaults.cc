@@ -302,13 +302,20 @@ void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
   LATENT_DEFAULT(evaluation, importance_rows, 2000);
 }
 
-void FillPublish(v1::PublishSpec& publish) {
+void FillPublish(const PlanEnvironment& environment, v1::PublishSpec& publish) {
   // An unspecified policy is a choice that only the registry can make: first version or not.
   LATENT_DEFAULT(publish, policy, v1::PUBLISH_POLICY_UNSPECIFIED);
   LATENT_DEFAULT(publish, metric, "validation_objective");
   if (publish.aliases_size() == 0) publish.add_aliases("production");
   LATENT_DEFAULT(publish, allow_schema_change, false);
   LATENT_DEFAULT(publish, keep_optimizer_state, false);
+  const auto direction = environment.metric_direction
+                             ? environment.metric_direction(publish.metric())
+                             : MetricDirection::kLower;
+  // Of others the request must say it.
+  if (direction && *direction != MetricDirection::kNone) {
+    LATENT_DEFAULT(publish, metric_higher_is_better, *direction == MetricDirection::kHigher);
+  }
 }
 
 #undef LATENT_DEFAULT

@@ -26,7 +26,7 @@ void FillTraining(const DatasetInfo& data, const v1::ModelSpec& model,
 // Of the condition: the classes, from the dataset's labels.
 void FillCondition(const DatasetInfo& data, v1::Condition& condition);
 void FillSampler(const v1::Latent& latent, v1::SamplerSpec& sampler);
-void FillPublish(v1::PublishSpec& publish);
+void FillPublish(const PlanEnvironment& environment, v1::PublishSpec& publish);
 
 // Of a warm start: the preset's architecture with what it leaves open as the version has it; before
 // the request is merged over it. Then, before the rest is filled, what follows from the start.

@@ -128,16 +128,21 @@ void CheckTraining(const v1::TrainingSpec& training, const DatasetInfo& data, Fi
 
 void CheckPublishMetric(const v1::PublishSpec& publish, const PlanEnvironment& environment,
                         FieldErrors& errors) {
-  if (!environment.metric_has_direction) return;
-  const std::optional<bool> directed = environment.metric_has_direction(publish.metric());
-  if (!directed) {
+  if (!environment.metric_direction) return;
+  const auto direction = environment.metric_direction(publish.metric());
+  if (!direction) {
     errors.Add("spec.publish.metric",
                absl::StrCat("expected a name of the metric table, got ", Quoted(publish.metric())));
-  } else if (*directed == publish.has_metric_higher_is_better()) {
-    errors.Add("spec.publish.metric_higher_is_better",
-               absl::StrCat(*directed ? "expected none, since " : "expected true or false, since ",
-                            Quoted(publish.metric()), *directed ? " says" : " does not say",
-                            " which way is better"));
+    return;
+  }
+  const std::string field = "spec.publish.metric_higher_is_better";
+  if (*direction == MetricDirection::kNone) {
+    if (publish.has_metric_higher_is_better()) return;
+    errors.Add(field, absl::StrCat("expected true or false, since ", Quoted(publish.metric()),
+                                   " does not say which way is better"));
+  } else if (publish.metric_higher_is_better() != (*direction == MetricDirection::kHigher)) {
+    errors.Add(field, absl::StrCat("expected nothing, or what the metric table says of ",
+                                   Quoted(publish.metric()), ", got the opposite"));
   }
 }
 

@@ -152,11 +152,11 @@ TEST_F(BadInputTest, WhatIsWrongWithTheSpecComesBeforeTheMissingDataset) {
   const grpc::Status status =
       Call(*training_, &v1::TrainingService::Stub::CreateTrainJob, request, &response);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_THAT(status.error_message(), HasSubstr("one that knows which direction is better"));
+  EXPECT_THAT(status.error_message(), HasSubstr("does not say which way is better"));
   std::vector<std::string> fields;
   for (const auto& [field, description] : PartsOf(status).fields) fields.push_back(field);
-  EXPECT_THAT(fields,
-              ::testing::UnorderedElementsAre("spec.model", "spec.preset", "spec.publish.metric"));
+  EXPECT_THAT(fields, ::testing::UnorderedElementsAre("spec.model", "spec.preset",
+                                                      "spec.publish.metric_higher_is_better"));
 }
 
 TEST_F(BadInputTest, AnUnknownPathIsNoStraightLine) {

@@ -19,7 +19,7 @@ class CsvSchemaTest : public ::testing::Test {
     request_.files.push_back({.name = name, .path = dir_.Write(name, text), .part = part});
   }
   absl::StatusOr<DatasetInfo> Parse() {
-    out_ = dir_.MakeDir("out");
+    out_ = dir_.MakeDir(absl::StrCat("out", parsed_++));
     return ParseDataset(request_, out_);
   }
   std::shared_ptr<const Dataset> ParseAndOpen() {
@@ -43,6 +43,7 @@ class CsvSchemaTest : public ::testing::Test {
   testing::TempDir dir_;
   ParseRequest request_ = {.name = "d", .split = {.test_fraction = 0, .validation_fraction = 0}};
   std::string out_;
+  int parsed_ = 0;
 };
 
 TEST_F(CsvSchemaTest, MakesOneCellACategory) {

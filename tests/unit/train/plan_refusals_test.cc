@@ -370,9 +370,10 @@ TEST(PlanRefusalsTest, ClosedFormBeyondItsSizeSaysHowMuchItTakes) {
 
 TEST(PlanRefusalsTest, MetricMustBeInTheTable) {
   PlanEnvironment environment;
-  environment.metric_has_direction = [](std::string_view name) -> std::optional<bool> {
-    if (name == "active_units") return false;
-    return name == "validation_objective" ? std::optional<bool>(true) : std::nullopt;
+  environment.metric_direction = [](std::string_view name) -> std::optional<MetricDirection> {
+    if (name == "active_units") return MetricDirection::kNone;
+    if (name == "validation_objective") return MetricDirection::kLower;
+    return std::nullopt;
   };
   const auto refused = [&](const std::string& publish) {
     const absl::Status status =
@@ -385,6 +386,7 @@ TEST(PlanRefusalsTest, MetricMustBeInTheTable) {
   const std::string direction = "spec.publish.metric_higher_is_better";
   EXPECT_EQ(refused("metric: 'active_units'"), direction);
   EXPECT_EQ(refused("metric: 'validation_objective' metric_higher_is_better: true"), direction);
+  EXPECT_EQ(refused("metric: 'validation_objective' metric_higher_is_better: false"), "");
 }
 
 TEST(PlanRefusalsTest, MultinomialRowsMustNotBeNegative) {
