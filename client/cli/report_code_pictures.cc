@@ -16,7 +16,7 @@
 namespace latent::cli {
 namespace {
 
-constexpr std::size_t kUnits = 12;   // code entries that are traversed or explained
+constexpr std::size_t kUnits = 64;   // code entries that are traversed or explained, at most
 constexpr std::size_t kSteps = 11;   // of a traversal
 constexpr std::size_t kInputs = 10;  // strongest rows of an entry
 constexpr std::size_t kSide = 15;    // of the manifold
