@@ -91,6 +91,8 @@ def main(*tests):
     """Runs the given functions, each in a folder of its own; prints what failed."""
     import tempfile
     import traceback
+    # Beside other work a job of the idle class may stand still for a minute.
+    os.environ.setdefault("LATENT_TRAIN_PRIORITY", "normal")
     failed = 0
     for test in tests:
         with tempfile.TemporaryDirectory(prefix="latent-e2e-") as folder:
