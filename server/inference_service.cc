@@ -300,7 +300,7 @@ absl::Status InferenceServiceHandler::RunLarge(Call& call, const ModelPtr& model
   work.admission = std::move(admission);
   if (slice != nullptr) work.slice = std::move(*slice);
   if constexpr (kEncodes<Call>) work.operation = loop.TakeUsed();
-  const absl::Status submitted = compute_->Submit(
+  absl::Status submitted = compute_->Submit(
       [&work] { work.handler->ComputeLarge(*static_cast<Call*>(work.call), work); });
   if (!submitted.ok()) {
     work = {};
