@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/status.h"
+#include "server/dataset_slice.h"
 #include "server/recommend_convert.h"
 #include "server/resource_convert.h"
 
@@ -226,11 +227,13 @@ absl::Status InferenceServiceHandler::ReadSlice(Call& call, const ModelPtr& mode
     if (!status.ok()) metrics_->CountUnwanted(status);
     if (status.ok()) {
       status = Guarded([&]() -> absl::Status {
-        LATENT_ASSIGN_OR_RETURN(work->cells,
-                                SliceCells(cells.rows->dataset_slice(), *model, cells.field));
+        LATENT_ASSIGN_OR_RETURN(
+            work->cells, SliceCells(backend_->store().datasets(), cells.rows->dataset_slice(),
+                                    *model, limits_, cells.field));
         if constexpr (requires { WantsLabels(call.request()); }) {
           if (!WantsLabels(call.request())) return absl::OkStatus();
-          return AddLabels(cells.rows->dataset_slice(), *call.response().mutable_labels());
+          return AddSliceLabels(backend_->store().datasets(), cells.rows->dataset_slice(),
+                                *call.response().mutable_labels());
         }
         return absl::OkStatus();
       });
@@ -436,46 +439,6 @@ absl::StatusOr<InferenceServiceHandler::VersionPtr> InferenceServiceHandler::Res
   if (selector.model().empty()) return InvalidField("model.model", "expected a model's name");
   LATENT_ASSIGN_OR_RETURN(const VersionSelector choice, ToSelector(selector, "model."));
   return backend_->store().registry().Get()->Resolve(selector.model(), choice);
-}
-
-absl::StatusOr<Cells> InferenceServiceHandler::SliceCells(const v1::DatasetSlice& slice,
-                                                          const ServedModel& model,
-                                                          std::string_view field) {
-  const std::string path = absl::StrCat(std::string(field), ".dataset_slice");
-  LATENT_ASSIGN_OR_RETURN(const auto dataset,
-                          backend_->store().datasets().OpenRows(slice.dataset()));
-  const v1::Part part = slice.part() == v1::PART_UNSPECIFIED ? v1::PART_TEST : slice.part();
-  if (part < v1::PART_TRAIN || part > v1::PART_TEST) {
-    return InvalidField(path + ".part", absl::StrCat("expected TRAIN, VALIDATION or TEST, got ",
-                                                     static_cast<int>(part)));
-  }
-  const auto rows = RowsFor(model.plan().architecture(), *dataset, part);
-  LATENT_RETURN_IF_ERROR(CheckLimits({slice.count(), rows.columns}, limits_, path + ".count"));
-  if (slice.offset() >= rows.rows || slice.count() > rows.rows - slice.offset()) {
-    return InvalidField(path, absl::StrCat("expected rows within the part's ", rows.rows, ", got ",
-                                           slice.count(), " from ", slice.offset()));
-  }
-  Cells cells(slice.count(), rows.columns);
-  for (std::size_t r = 0; r < cells.rows; ++r) {
-    rows.CopyRow(slice.offset() + r, cells.view().row(r));
-    if (rows.labels().given()) cells.labels.push_back(rows.labels()[slice.offset() + r]);
-  }
-  return cells;
-}
-
-absl::Status InferenceServiceHandler::AddLabels(
-    const v1::DatasetSlice& slice, google::protobuf::RepeatedField<std::int32_t>& labels) {
-  LATENT_ASSIGN_OR_RETURN(const auto dataset,
-                          backend_->store().datasets().OpenRows(slice.dataset()));
-  const v1::Part part = slice.part() == v1::PART_UNSPECIFIED ? v1::PART_TEST : slice.part();
-  const auto all = dataset->labels(part);
-  if (all.empty()) return absl::OkStatus();
-  if (slice.offset() > all.size() || slice.count() > all.size() - slice.offset()) {
-    return absl::AbortedError("the dataset was replaced while it was read; call again");
-  }
-  const auto chosen = all.subspan(slice.offset(), slice.count());
-  labels.Assign(chosen.begin(), chosen.end());
-  return absl::OkStatus();
 }
 
 BatchRunner* InferenceServiceHandler::TakeRunner() {

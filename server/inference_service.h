@@ -79,11 +79,6 @@ class InferenceServiceHandler {
   absl::Status Join(EncodeStream::Message& message);
 
   absl::StatusOr<VersionPtr> ResolveVersion(const v1::ModelSelector& selector);
-  absl::StatusOr<Cells> SliceCells(const v1::DatasetSlice& slice, const ServedModel& model,
-                                   std::string_view field);
-  // Labels of a slice that has been read; none if the dataset has none.
-  absl::Status AddLabels(const v1::DatasetSlice& slice,
-                         google::protobuf::RepeatedField<std::int32_t>& labels);
   // Rows that the request has computed, up to the limit.
   std::size_t ComputedRows(const RequestCells& cells, std::size_t input_rows) const;
   // What a call takes along to the compute executor. Closures hold pointers alone and so need no
@@ -120,8 +115,8 @@ class InferenceServiceHandler {
   IoExecutor* const compute_;
   const BatchMetrics* const metrics_;
   v1::InferenceService::AsyncService service_;
+  InFlight in_flight_;  // outlives the admissions in `loops_`
   std::vector<std::unique_ptr<PerLoop>> loops_;
-  InFlight in_flight_;
   mutable Mutex mutex_;
   // Of the compute executor's threads: made as needed, kept.
   std::vector<std::unique_ptr<BatchRunner>> runners_ ABSL_GUARDED_BY(mutex_);

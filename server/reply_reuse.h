@@ -9,8 +9,9 @@
 
 namespace latent {
 
-// Cells that took more are freed rather than kept.
+// Cells that took more are freed rather than kept. A stream has many replies, idle or not.
 inline constexpr std::size_t kKeptCellBytes = 16 << 10;
+inline constexpr std::size_t kKeptStreamCellBytes = 1 << 10;
 
 // Empties a reply but for `answered_by`, `codes`, `sigma` and `reconstruction`, which keep what
 // they held unless it was large: whoever fills the next reply sets or clears each of them.
