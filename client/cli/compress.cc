@@ -241,14 +241,13 @@ void AddCompress(CLI::App& app, Context& context) {
   command->add_option("--value-scale", flags->rows.value_scale,
                       "Factor on the file's values, as when its dataset was uploaded");
   command->add_option("--label-column", flags->rows.label_column,
-                      "CSV column that is a label and no cell (default, of tables: the one that "
-                      "the dataset's were in)");
+                      "CSV column that is a label and no cell (default: the one that the "
+                      "dataset's were in, where the file has it)");
   AddLabelOptions(*command, flags->rows);
   command->footer(
       "What is lost is measured and printed: the error of rows decoded from the file, beside that\n"
-      "of float32 codes and the ratio that gzip reaches without loss. Cells that are missing in a "
-      "table\n"
-      "do not count; they come back filled in, and ids do not come back.\n"
+      "of float32 codes and the ratio that gzip reaches without loss. Cells that are missing in a\n"
+      "table do not count; they come back filled in, and ids do not come back.\n"
       "Example:\n"
       "  latent compress faces.npy --model faces --output faces.codes\n"
       "  latent decompress faces.codes --output again.npy");

@@ -48,6 +48,23 @@ absl::StatusOr<std::vector<std::string>> LabelTexts(const ReadOptions& options) 
   return std::vector<std::string>();
 }
 
+// Of a file with the columns of a plain dataset and one more that is called as labels are: its
+// name, as an upload would have guessed. Else empty.
+absl::StatusOr<std::string> LabelColumnBeside(const v1::DatasetSchema& schema,
+                                              const ReadOptions& options) {
+  LATENT_ASSIGN_OR_RETURN(const auto reader, OpenRows(options.name, FileFormat::kCsv, options));
+  const std::vector<std::string>& names = reader->header().column_names;
+  if (names.size() != schema.column_names_size() + std::size_t{1}) return std::string();
+  std::string label;
+  for (const std::string& name : names) {
+    const auto& known = schema.column_names();
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (!label.empty() || !IsNameOfLabels(name)) return std::string();
+    label = name;
+  }
+  return label;
+}
+
 // How many of `available` rows are meant.
 absl::StatusOr<std::size_t> CountOf(const RowFlags& flags, std::uint64_t available) {
   if (flags.offset >= available) {
@@ -84,8 +101,8 @@ void AddRowOptions(CLI::App& command, RowFlags& flags) {
   add("--value-scale", flags.value_scale,
       "Factor on the file's values, as when its dataset was uploaded");
   add("--label-column", flags.label_column,
-      "CSV column that is a label and no cell (default, of tables: the one that the dataset's were "
-      "in)");
+      "CSV column that is a label and no cell (default: the one that the dataset's were in, where "
+      "the file has it)");
   AddLabelOptions(command, flags);
   command.add_flag("--header", flags.header, "The CSV file has a header")->group(kGroup);
   command.add_flag("--no-header", flags.no_header, "The CSV file has none")->group(kGroup);
@@ -117,9 +134,16 @@ absl::StatusOr<RowSource> RowSource::Open(Context& context, const RowFlags& flag
     }
     v1::Condition condition;  // none where the file's own labels do not go to the model
     if (flags.label.empty() && flags.labels.empty()) condition = plan.architecture().condition();
-    LATENT_RETURN_IF_ERROR(IsTable(plan.data())
-                               ? source.ReadTableFile(flags, plan.data(), condition)
-                               : source.ReadFile(flags, condition));
+    if (IsTable(plan.data())) {
+      LATENT_RETURN_IF_ERROR(source.ReadTableFile(flags, plan.data(), condition));
+    } else {
+      RowFlags settled = flags;
+      if (format == FileFormat::kCsv && flags.label_column.empty()) {
+        LATENT_ASSIGN_OR_RETURN(settled.label_column,
+                                LabelColumnBeside(plan.data(), OptionsOf(flags.input, flags)));
+      }
+      LATENT_RETURN_IF_ERROR(source.ReadFile(settled, condition));
+    }
   } else {
     LATENT_RETURN_IF_ERROR(source.AskDataset(context, flags));
   }

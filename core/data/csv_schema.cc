@@ -27,11 +27,6 @@ bool IsNameOfIds(const std::string& name) {
   return absl::EqualsIgnoreCase(name, "id") || absl::EqualsIgnoreCase(name, "row_id");
 }
 
-bool IsNameOfLabels(const std::string& name) {
-  return absl::EqualsIgnoreCase(name, "label") || absl::EqualsIgnoreCase(name, "class") ||
-         absl::EqualsIgnoreCase(name, "target");
-}
-
 bool IsLabel(const std::string& text) {
   std::int32_t label = 0;
   return absl::SimpleAtoi(text, &label) && label >= 0;
@@ -44,6 +39,13 @@ bool IsMissingCell(std::string_view cell) {
   return cell.empty() || std::any_of(kWords.begin(), kWords.end(), [cell](std::string_view word) {
            return absl::EqualsIgnoreCase({cell.data(), cell.size()}, {word.data(), word.size()});
          });
+}
+
+bool IsNameOfLabels(std::string_view name) {
+  constexpr std::array<std::string_view, 3> kNames = {"label", "class", "target"};
+  return std::any_of(kNames.begin(), kNames.end(), [name](std::string_view word) {
+    return absl::EqualsIgnoreCase({name.data(), name.size()}, {word.data(), word.size()});
+  });
 }
 
 absl::Status CsvScan::Add(std::unique_ptr<ByteSource> bytes, const std::string& name) {

@@ -27,6 +27,9 @@ inline constexpr std::uint64_t kCsvSampleRows = 10'000;
 // Whether a cell stands for a missing value: empty, NA, N/A, NaN, null or ?.
 bool IsMissingCell(std::string_view cell);
 
+// Whether a column is likely to hold labels by its name: label, class or target.
+bool IsNameOfLabels(std::string_view name);
+
 // Reads CSV files of one dataset, then decides. Call Add for every file, then Decide once.
 class CsvScan {
  public:

@@ -179,8 +179,27 @@ def test_reads_labels_where_the_file_has_them(folder):
         assert "row 2, column 4" in refused.stderr and '"huge"' in refused.stderr, refused.stderr
 
 
+def test_knows_the_label_column_of_plain_files_by_its_name(folder):
+    with harness.Server(folder).start() as server:
+        rows = [{name: row[name] for name in NUMBERS} for row in make_rows(200, seed=8)]
+        for i, row in enumerate(rows):
+            row["label"] = i % 3
+        plain = write(folder / "plain.csv", rows, (*NUMBERS, "label"))
+        server.latent("datasets", "upload", "plain", "--train", plain)
+        assert server.json("datasets", "show", "plain")["columns"] == len(NUMBERS)
+        server.latent("train", "plain", "--dataset", "plain", "--preset", "cvae", "--epochs", "2",
+                      "--watch")
+        model = ("--model", "plain", "--output-format", "csv", "--count", "4")
+        told = server.latent("encode", *model, "--input", plain, "--label-column", "label").stdout
+        assert server.latent("encode", *model, "--input", plain).stdout == told
+        alone = write(folder / "alone.csv", rows, NUMBERS)
+        lacking = server.latent("encode", *model, "--input", alone, check=False)
+        assert lacking.returncode != 0 and "label" in lacking.stderr, lacking.stderr
+
+
 if __name__ == "__main__":
     harness.main(test_imputes_what_a_table_lacks,
                  test_reports_imputation_beside_mean_and_mode,
                  test_reads_columns_by_name_and_refuses_what_it_does_not_know,
-                 test_reads_labels_where_the_file_has_them)
+                 test_reads_labels_where_the_file_has_them,
+                 test_knows_the_label_column_of_plain_files_by_its_name)

@@ -252,7 +252,14 @@ absl::Status CsvReader::ParseBySchema(std::span<double> cells, std::int32_t* lab
     switch (column.kind) {
       case CsvColumnKind::kLabel: {
         auto value = ParseLabel(text);
-        if (!value.ok()) return Bad(c, value.status().message().data());
+        if (!value.ok()) {
+          // It may have been taken for labels by its name and its first cells.
+          return Bad(c, absl::StrCat(value.status().message(),
+                                     options_.csv.label_column.empty()
+                                         ? "; if these are no labels, declare the column as "
+                                           "numeric in csv.columns"
+                                         : ""));
+        }
         *label = *value;
         break;
       }

@@ -153,6 +153,13 @@ TEST_F(CsvSchemaTest, NothingElseIsGuessedToBeLabels) {
   }
 }
 
+TEST_F(CsvSchemaTest, AGuessOfLabelsThatIsWrongSaysHowToOverrideIt) {
+  std::string text = "label,x\n";
+  for (int r = 0; r < 10'050; ++r) text += absl::StrCat(r % 7, ",1\n");
+  Add("a.csv", text + "0.5,1\n");
+  ExpectRefusal("declare the column as numeric in csv.columns");
+}
+
 TEST_F(CsvSchemaTest, NoLabelsAreGuessedWhereAFileHoldsThem) {
   Add("a.csv", "label,x\n1,5\n0,6\n1,7\n0,8\n");
   Add("y.csv", "3\n2\n3\n2\n");
