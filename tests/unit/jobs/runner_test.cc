@@ -132,6 +132,32 @@ TEST_F(RunnerTest, ANamedMetricIsComparedOnValidationRows) {
   EXPECT_THAT(RunOne(Submit(plan())).publish_decision, HasSubstr("reaches the bound"));
 }
 
+TEST_F(RunnerTest, AMetricWithoutDirectionIsComparedAsThePlanSays) {
+  double value = 5;
+  evaluate_ = [&](const Autoencoder&, const v1::TrainingPlan&, const Dataset&, std::stop_token) {
+    Evaluation evaluation;
+    v1::Metric& metric = evaluation.metrics.emplace_back();
+    metric.set_name("active_units");
+    metric.set_value(value);
+    return evaluation;
+  };
+  const auto plan = [](bool higher_is_better) {
+    v1::TrainingPlan with_metric = JobPlan();
+    with_metric.mutable_publish()->set_metric("active_units");
+    with_metric.mutable_publish()->set_policy(v1::PUBLISH_POLICY_IF_BETTER);
+    with_metric.mutable_publish()->set_metric_higher_is_better(higher_is_better);
+    with_metric.mutable_publish()->set_bound(4);
+    return with_metric;
+  };
+  EXPECT_THAT(RunOne(Submit(plan(true))).publish_decision, HasSubstr("reaches the bound"));
+  EXPECT_EQ(Production(), 1u);
+  EXPECT_THAT(RunOne(Submit(plan(false))).publish_decision,
+              testing::Not(HasSubstr("reaches the bound")));
+  EXPECT_EQ(Production(), 1u);
+  value = 3;
+  EXPECT_THAT(RunOne(Submit(plan(false))).publish_decision, HasSubstr("reaches the bound"));
+}
+
 TEST_F(RunnerTest, AnUndefinedMetricCostsTheAliasNotTheVersion) {
   RunOne(Submit());
   v1::TrainingPlan plan = JobPlan();

@@ -87,6 +87,12 @@ TEST(ReplyReuseTest, LargeCodesAreFreed) {
   reply.mutable_codes()->mutable_dense()->set_data(std::string(kKeptCellBytes + 100, 'x'));
   EmptyForReuse(reply);
   EXPECT_FALSE(reply.has_codes());
+  v1::StreamEncodeResponse message;
+  message.mutable_codes()->mutable_dense()->set_data(std::string(kKeptStreamCellBytes, 'x'));
+  message.mutable_reconstruction()->set_data(std::string(kKeptStreamCellBytes + 100, 'x'));
+  EmptyForReuse(message);
+  EXPECT_TRUE(message.has_codes());
+  EXPECT_FALSE(message.has_reconstruction());
 }
 
 }  // namespace

@@ -5,12 +5,16 @@
 #include <cmath>
 #include <numeric>
 
+#include "core/base/random.h"
+#include "core/base/status.h"
 #include "core/base/thread_pool.h"
 #include "core/eval/importance.h"
 #include "core/model/column_statistics.h"
 #include "core/model/composed_autoencoder.h"
 #include "core/model/model_io.h"
+#include "core/model/presets.h"
 #include "core/nn/linalg.h"
+#include "core/train/plan.h"
 #include "core/train/validation.h"
 #include "tests/unit/train/train_fixture.h"
 
@@ -166,6 +170,24 @@ TEST(PpcaOracleTest, CodesBelowTheNoiseCollapse) {
   EXPECT_LT(std::accumulate(kl.begin(), kl.end(), 0.0) / static_cast<double>(rows.rows), 0.05);
 }
 
+// Squared error a row of a linear model whose rows have noise of deviation `sigma`, against the
+// rows without it; its mean over the noise in closed form: noise passes the product A of both
+// layers.
+double ErrorUnderNoise(const Autoencoder& model, const Dataset& data, double sigma) {
+  const ParameterSet& p = dynamic_cast<const ComposedAutoencoder&>(model).parameters();
+  const ConstMatrix encoder = p.matrix(p.Find("latent.code.weight"));
+  const ConstMatrix decoder = p.matrix(p.Find("output.weight"));
+  double passed = 0;
+  for (std::size_t i = 0; i < kColumns; ++i) {
+    for (std::size_t c = 0; c < kColumns; ++c) {
+      double a = 0;
+      for (std::size_t j = 0; j < kDim; ++j) a += double{encoder(i, j)} * double{decoder(j, c)};
+      passed += a * a;
+    }
+  }
+  return SquaredErrorPerRow(model, data) + sigma * sigma * passed;
+}
+
 // With rank k and noise s the best is sum_(j<=k) l_j s^2 / (l_j + s^2) + sum_(j>k) l_j.
 TEST(DenoisingOracleTest, LinearModelsReachTheClosedForm) {
   const auto data = AllDigits();
@@ -180,23 +202,111 @@ TEST(DenoisingOracleTest, LinearModelsReachTheClosedForm) {
                                "weight_decay: 0 } } } } }"),
             *data);
     ASSERT_TRUE(result.ok()) << result.status();
-    // The mean over noise in closed form: noise passes the product A of both layers.
-    const ParameterSet& p = dynamic_cast<const ComposedAutoencoder&>(*result->model).parameters();
-    const ConstMatrix encoder = p.matrix(p.Find("latent.code.weight"));
-    const ConstMatrix decoder = p.matrix(p.Find("output.weight"));
-    double passed = 0;
-    for (std::size_t i = 0; i < kColumns; ++i) {
-      for (std::size_t c = 0; c < kColumns; ++c) {
-        double a = 0;
-        for (std::size_t j = 0; j < kDim; ++j) a += double{encoder(i, j)} * double{decoder(j, c)};
-        passed += a * a;
-      }
-    }
-    const double s = std::stod(sigma);
-    const double error = SquaredErrorPerRow(*result->model, *data) + s * s * passed;
+    const double error = ErrorUnderNoise(*result->model, *data, std::stod(sigma));
     EXPECT_GE(error, expected * (1 - 1e-5)) << sigma;
     EXPECT_NEAR(error / expected, 1, 0.005) << sigma;
   }
+}
+
+// Noise on the target as on the input adds s^2 to every variance and turns no axis, so that the
+// best is to pass all of the first k axes: sum_(j>k) l_j + k s^2.
+TEST(DenoisingOracleTest, ANoisyTargetTeachesWorse) {
+  constexpr std::size_t kCopies = 10;
+  constexpr double kSigma = 0.3, kClean = 2.093486;
+  const auto data = AllDigits();
+  const ConstMatrix rows = data->rows(v1::PART_TRAIN).dense();
+  const std::size_t count = rows.rows * kColumns;
+  std::vector<float> cells(kCopies * count);
+  FillNormal({.seed = 5}, cells);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    cells[i] = static_cast<float>(kSigma) * cells[i] + rows.data[i % count];
+  }
+  DatasetInfo info = data->info();
+  info.content_hash = "noisy";
+  const auto noisy = MakeDataset(info, {std::move(cells), {}}, {}, {});
+  const auto result = Fit(
+      PlanFor(*noisy,
+              "preset: 'plain' architecture { encoder {} decoder {} latent { dim: 8 } scaling { "
+              "none {} } } training { solver { gradient { epochs: 20 batch_size: 64 schedule { "
+              "learning_rate: 0.005 } optimizer { adam { weight_decay: 0 } } } } }"),
+      *noisy);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const double error = ErrorUnderNoise(*result->model, *data, kSigma);
+  EXPECT_NEAR(error / (1.530448 + kDim * kSigma * kSigma), 1, 0.01);
+  EXPECT_GT(error, 1.05 * kClean);
+}
+
+TEST(IndependentPixelsTest, AreBeatenOnBinarisedDigits) {
+  const auto digits = AllDigits();
+  const ConstMatrix rows = digits->rows(v1::PART_TRAIN).dense();
+  std::vector<float> cells(rows.data, rows.data + rows.rows * kColumns);
+  std::vector<double> shares(kColumns);
+  for (std::size_t i = 0; i < cells.size(); ++i) {
+    cells[i] = cells[i] >= 0.5F ? 1 : 0;
+    shares[i % kColumns] += double{cells[i]} / static_cast<double>(rows.rows);
+  }
+  double independent = 0;  // nats a row
+  for (const double p : shares) {
+    if (p > 0 && p < 1) independent -= p * std::log(p) + (1 - p) * std::log(1 - p);
+  }
+  EXPECT_NEAR(independent, 24.91, 0.2);
+  DatasetInfo info = digits->info();
+  info.content_hash = "binarised";
+  const auto data = MakeDataset(info, {std::move(cells), {}}, {}, {});
+  const auto result =
+      Fit(PlanFor(*data,
+                  "preset: 'vae' architecture { latent { dim: 8 } likelihood { "
+                  "bernoulli {} } } training { solver { gradient { epochs: 20 } } }"),
+          *data);
+  ASSERT_TRUE(result.ok()) << result.status();
+  ThreadPool pool(1);
+  const double bound =
+      ValidationPass(data->rows(v1::PART_TRAIN).dense()).Objective(*result->model, 5, pool);
+  EXPECT_LT(bound, independent - 2);
+}
+
+// A single column: each preset trains on it or says what it wants.
+TEST(OneColumnTest, TrainsOrIsRefused) {
+  constexpr std::size_t kRows = 40;
+  std::vector<float> cells(kRows);
+  std::vector<std::int32_t> labels(kRows);
+  for (std::size_t r = 0; r < kRows; ++r) {
+    cells[r] = static_cast<float>(r % 5) / 4;
+    labels[r] = static_cast<std::int32_t>(r % 2);
+  }
+  DatasetInfo info;
+  info.name = info.content_hash = "one";
+  info.columns = 1;
+  info.row_shape = {1};
+  const auto data = MakeDataset(info, {cells, labels}, {}, {});
+  std::size_t trained = 0;
+  for (const Preset& preset : Presets()) {
+    v1::TrainJobSpec request;
+    request.set_model("m");
+    request.set_dataset("one");
+    request.set_preset(std::string(preset.name));
+    const auto plan = Resolve(request, data->info(), {.default_threads = 1});
+    if (!plan.ok()) {
+      EXPECT_EQ(plan.status().code(), absl::StatusCode::kInvalidArgument) << preset.name;
+      EXPECT_FALSE(DetailsOf(plan.status()).fields.empty()) << preset.name;
+      continue;
+    }
+    v1::TrainingPlan few = *plan;
+    if (few.training().solver().has_gradient()) {
+      few.mutable_training()->mutable_solver()->mutable_gradient()->set_epochs(3);
+    }
+    const auto result = Fit(few, *data);
+    ASSERT_TRUE(result.ok()) << preset.name << ": " << result.status();
+    ++trained;
+    std::vector<float> scratch;
+    std::vector<double> errors(kRows);
+    Workspace ws;
+    result->model->Forward(
+        RowsFor(few.architecture(), *data, v1::PART_TRAIN).Read(0, kRows, scratch),
+        {.squared_error = errors}, ws);
+    for (const double error : errors) EXPECT_TRUE(std::isfinite(error)) << preset.name;
+  }
+  EXPECT_GE(trained, 8u);
 }
 
 struct Terms {
