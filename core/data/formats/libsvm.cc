@@ -34,7 +34,9 @@ class LibsvmParser {
   absl::Status ParseEntry(std::string_view text);
   // Makes rows of the empty lines since the last row, unless rows carry labels: there every row
   // shows at least that.
-  void TakeEmptyLines(bool labelled);
+  absl::Status TakeEmptyLines(bool labelled);
+  // `count` rows that end where the entries do now.
+  absl::Status EndRows(std::uint64_t count);
   absl::StatusOr<std::unique_ptr<RowReader>> Finish();
   absl::Status Bad(std::string_view what) const {
     return BadFile(options_.name, absl::StrCat("row ", rows() + 1, ": ", std::string(what),
@@ -59,7 +61,7 @@ absl::Status LibsvmParser::ParseLine(const std::vector<std::string_view>& cells)
     if (cell.front() == '#') break;
     if (std::exchange(first, false)) {
       labelled = cell.find(':') == std::string_view::npos;
-      TakeEmptyLines(rows() == 0 ? labelled : !table_.labels.empty());
+      LATENT_RETURN_IF_ERROR(TakeEmptyLines(rows() == 0 ? labelled : !table_.labels.empty()));
       if (labelled) {
         LATENT_RETURN_IF_ERROR(ParseLabel(cell));
         continue;
@@ -69,14 +71,22 @@ absl::Status LibsvmParser::ParseLine(const std::vector<std::string_view>& cells)
   }
   if (first) return absl::OkStatus();  // a comment
   if (!labelled && !table_.labels.empty()) return Bad("has no label, but rows before have one");
-  row_begin_ = table_.columns.size();
-  table_.row_ends.push_back(row_begin_);
-  return absl::OkStatus();
+  return EndRows(1);
 }
 
-void LibsvmParser::TakeEmptyLines(bool labelled) {
-  if (!labelled) table_.row_ends.insert(table_.row_ends.end(), empty_lines_, row_begin_);
-  empty_lines_ = 0;
+absl::Status LibsvmParser::TakeEmptyLines(bool labelled) {
+  const std::uint64_t lines = std::exchange(empty_lines_, 0);
+  return labelled ? absl::OkStatus() : EndRows(lines);
+}
+
+absl::Status LibsvmParser::EndRows(std::uint64_t count) {
+  // Lines that hold nothing cost a packed file next to nothing.
+  if (count > kMaxSparseEntries - rows()) {
+    return Bad(absl::StrCat("the file has more than ", kMaxSparseEntries, " rows"));
+  }
+  row_begin_ = table_.columns.size();
+  table_.row_ends.insert(table_.row_ends.end(), count, row_begin_);
+  return absl::OkStatus();
 }
 
 absl::Status LibsvmParser::ParseLabel(std::string_view text) {
@@ -116,7 +126,7 @@ absl::Status LibsvmParser::ParseEntry(std::string_view text) {
 }
 
 absl::StatusOr<std::unique_ptr<RowReader>> LibsvmParser::Finish() {
-  TakeEmptyLines(!table_.labels.empty());
+  LATENT_RETURN_IF_ERROR(TakeEmptyLines(!table_.labels.empty()));
   if (rows() == 0) return BadFile(options_.name, "holds no rows");
   if (table_.columns.empty()) return BadFile(options_.name, "holds no <index>:<value>");
   const int base = options_.libsvm.index_base.value_or(least_ == 0 ? 0 : 1);
